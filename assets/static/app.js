@@ -1,0 +1,149 @@
+// What HTML and htmx do not do by themselves. Every page works without it.
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const on = (event, handle) => document.addEventListener(event, handle);
+  const composer = () => $("#composer");
+
+  function toast(text, tone) {
+    const item = $("#toast").content.firstElementChild.cloneNode(true);
+    $("p", item).textContent = text;
+    if (tone) item.classList.add(tone);
+    $("#toasts").append(item);
+    setTimeout(() => item.remove(), tone ? 9000 : 4000);
+  }
+
+  // Time: seconds since a start by the server's clock, and instants in the reader's zone
+  let skew = 0;
+  function tick() {
+    for (const clock of $$("[data-since]")) {
+      const seconds = Math.max(0, Math.round((Date.now() + skew - Date.parse(clock.dataset.since)) / 1000));
+      clock.textContent = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+    }
+  }
+
+  function localise() {
+    for (const time of $$("time[data-local]")) {
+      const at = new Date(time.dateTime);
+      const today = at.toDateString() === new Date().toDateString();
+      time.textContent = at.toLocaleString([], today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+      time.removeAttribute("data-local");
+    }
+  }
+
+  // The composer follows what is chosen in it
+  function follow(form) {
+    const { strength, mode, batch_size, resolution } = form.elements;
+    strength.disabled = mode.value !== "image_to_image";
+    const shape = $("[name=aspect_ratio]:checked", form)?.dataset.says;
+    const size = resolution.selectedOptions[0]?.text;
+    $("[data-settings]", form).textContent = [shape, `×${batch_size.value}`, size].filter(Boolean).join(" · ");
+  }
+
+  function describeStrength({ value, form }) {
+    const output = $("output[for=strength]", form);
+    const words = output.dataset.words.split("|");
+    output.textContent = words[Math.min(words.length - 1, Math.floor(value * words.length))];
+  }
+
+  function showPicture(input) {
+    const [file] = input.files;
+    const preview = $("[data-preview]", input.form);
+    URL.revokeObjectURL(preview.src);
+    preview.hidden = !file;
+    if (file) preview.src = URL.createObjectURL(file);
+    if (file) $("[name=mode][value=image_to_image]", input.form).checked = true;
+    follow(input.form);
+  }
+
+  function takePicture(event, data) {
+    const input = composer()?.elements.image;
+    const file = [...(data?.files || [])].find(({ type }) => type.startsWith("image/"));
+    if (!input || !file) return;
+    event.preventDefault();
+    const transfer = new DataTransfer();
+    transfer.items.add(file);
+    input.files = transfer.files;
+    showPicture(input);
+  }
+
+  on("change", ({ target }) => {
+    if (target.matches("#composer [name=image]")) showPicture(target);
+    else if (target.form?.id === "composer") follow(target.form);
+  });
+  on("input", ({ target }) => target.id === "strength" && describeStrength(target));
+  on("paste", (event) => takePicture(event, event.clipboardData));
+  on("dragover", (event) => {
+    if (!event.target.closest?.("#composer") || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    composer().dataset.dragging = "";
+  });
+  on("dragleave", ({ relatedTarget }) => relatedTarget?.closest?.("#composer") || composer()?.removeAttribute("data-dragging"));
+  on("drop", (event) => {
+    composer()?.removeAttribute("data-dragging");
+    if (event.target.closest?.("#composer")) takePicture(event, event.dataTransfer);
+  });
+
+  // Keys and clicks
+  on("keydown", (event) => {
+    const typing = event.target.matches("input, textarea, select");
+    const send = event.target.form?.id === "composer" && $("[type=submit]:enabled", composer());
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && send) composer().requestSubmit(send);
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "?") $("#shortcuts")?.showModal();
+    if (event.key === "/" && composer()) (event.preventDefault(), composer().elements.prompt.focus());
+  });
+  on("click", async ({ target }) => {
+    const button = target.closest?.("[data-copy], [data-dialog]");
+    if (button?.dataset.dialog) $(button.dataset.dialog).showModal();
+    if (button?.dataset.copy) await navigator.clipboard.writeText($(button.dataset.copy).textContent).then(() => toast("Copied"));
+  });
+
+  // A plain form shows that it is on its way, and is sent once
+  on("submit", ({ target, submitter }) => {
+    if (target.hasAttribute("hx-post") || target.method === "dialog" || !submitter) return;
+    submitter.setAttribute("aria-busy", "true");
+    setTimeout(() => (submitter.disabled = true));
+  });
+  window.addEventListener("pageshow", ({ persisted }) => persisted && $("[aria-busy=true]") && location.reload());
+
+  // Sending with htmx
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const showNewest = (behavior) => $("#feed > :last-child") && window.scrollTo({ top: document.body.scrollHeight, behavior });
+
+  function settle() {
+    tick();
+    localise();
+    if (composer()) follow(composer());
+  }
+
+  on("htmx:before:request", ({ detail: { ctx } }) => {
+    const bubble = $(".hx-pending [data-pending-prompt]");
+    if (!bubble || ctx.target?.id !== "feed") return;
+    bubble.textContent = ctx.request.body.get("prompt");
+    showNewest(calm ? "auto" : "smooth");
+  });
+  on("htmx:after:request", ({ detail: { ctx } }) => {
+    skew = (Date.parse(ctx.response.headers.get("date")) || Date.now()) - Date.now();
+  });
+  on("htmx:after:swap", ({ detail: { ctx } }) => {
+    settle();
+    if (ctx.target?.id !== "feed" || ctx.response.status >= 400) return;
+    showNewest(calm ? "auto" : "smooth");
+    if (matchMedia("(pointer: fine)").matches) composer()?.elements.prompt.focus({ preventScroll: true });
+  });
+  on("htmx:response:error", ({ detail: { ctx } }) => {
+    if (ctx.request.method !== "POST" || [402, 422].includes(ctx.response.status)) return;
+    const said = $$("[data-error-text]", new DOMParser().parseFromString(ctx.text, "text/html")).map((part) => part.textContent.trim());
+    const guess = ctx.response.status === 413 ? "That file is too large." : "Something broke on our side. Your words are still here; please try again.";
+    toast(said.join(". ") || guess, "alert-error");
+  });
+  on("htmx:error", ({ detail: { ctx } }) => {
+    if (ctx?.request.method === "POST") toast("No answer from the server. Your words are still here; please try again.", "alert-error");
+  });
+
+  settle();
+  setInterval(tick, 1000);
+  setTimeout(() => $$("[data-autohide]").forEach((item) => item.remove()), 8000);
+  if (!location.hash) showNewest("instant");
+})();

@@ -1,0 +1,151 @@
+//! What Loco's `jobs` commands do to the table.
+//!
+//! | row | Loco's status |
+//! |---|---|
+//! | queued | Queued |
+//! | running | Processing |
+//! | done | Completed |
+//! | dead | Failed |
+//! | dead, with the error `cancelled` | Cancelled |
+
+use chrono::{DateTime, TimeDelta, Utc};
+use loco_rs::bgworker::{Job, JobStatus};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, SqlErr,
+    sea_query::{Alias, Expr, ExprTrait, Query},
+};
+use serde_json::Value;
+
+use crate::{
+    clock,
+    entity::job::{Column, Entity, Model, State},
+    jobs::{DEFAULT_QUEUE, Enqueued},
+};
+
+/// `last_error` of a job that an operator cancelled.
+const CANCELLED: &str = "cancelled";
+
+/// Jobs of any of these statuses, created at least so many days ago.
+pub(crate) async fn list(
+    db: &impl ConnectionTrait,
+    status: Option<&Vec<JobStatus>>,
+    age_days: Option<i64>,
+) -> Result<Vec<Job>, DbErr> {
+    let which = which(status, cutoff(db, age_days).await?);
+    let rows = Entity::find().filter(which).order_by_asc(Column::Id).all(db).await?;
+    Ok(rows.into_iter().map(shown).collect())
+}
+
+/// Deletes jobs of any of these statuses, created at least so many days ago.
+pub(crate) async fn delete(
+    db: &impl ConnectionTrait,
+    status: Option<&Vec<JobStatus>>,
+    age_days: Option<i64>,
+) -> Result<(), DbErr> {
+    let which = which(status, cutoff(db, age_days).await?);
+    let gone = Entity::delete_many().filter(which).exec(db).await?;
+    tracing::info!(jobs = gone.rows_affected, "jobs: deleted");
+    Ok(())
+}
+
+/// Queued jobs of a class will not run.
+pub(crate) async fn cancel(db: &impl ConnectionTrait, class: &str) -> Result<(), DbErr> {
+    let now = clock::now(db).await?;
+    let cancelled = Entity::update_many()
+        .col_expr(Column::State, Expr::value(State::Dead))
+        .col_expr(Column::LastError, Expr::value(CANCELLED))
+        .col_expr(Column::FinishedAt, Expr::value(now))
+        .filter(Column::Class.eq(class))
+        .filter(Column::State.eq(State::Queued))
+        .exec(db)
+        .await?;
+    tracing::info!(jobs = cancelled.rows_affected, class, "jobs: cancelled");
+    Ok(())
+}
+
+/// Failed jobs, or the one, get all their attempts again. Each on its own: a key that is live meanwhile keeps its job
+/// dead and no other.
+pub(crate) async fn revive(db: &impl ConnectionTrait, id: Option<&str>) -> Result<Vec<Enqueued>, DbErr> {
+    let mut dead = Entity::find().filter(is(&JobStatus::Failed)).order_by_asc(Column::Id);
+    if let Some(id) = id {
+        let Ok(id) = id.parse::<i64>() else { return Ok(Vec::new()) };
+        dead = dead.filter(Column::Id.eq(id));
+    }
+    let mut revived = Vec::new();
+    for job in dead.all(db).await? {
+        if bring_back(db, &job).await? {
+            revived.push(Enqueued { id: job.id, queue: job.queue, class: job.class, duplicate: false });
+        }
+    }
+    Ok(revived)
+}
+
+async fn bring_back(db: &impl ConnectionTrait, job: &Model) -> Result<bool, DbErr> {
+    let now = clock::now(db).await?;
+    let live = Query::select()
+        .expr(Expr::val(1))
+        .from_as(Entity, Alias::new("live"))
+        .and_where(Expr::col((Alias::new("live"), Column::DedupeKey)).eq(job.dedupe_key.clone()))
+        .and_where(Expr::col((Alias::new("live"), Column::State)).is_in([State::Queued, State::Running]))
+        .take();
+    let update = Entity::update_many()
+        .col_expr(Column::State, Expr::value(State::Queued))
+        .col_expr(Column::Attempts, Expr::value(0))
+        .col_expr(Column::RunAt, Expr::value(now))
+        .col_expr(Column::FinishedAt, Expr::value(None::<DateTime<Utc>>))
+        .filter(Column::Id.eq(job.id))
+        .filter(Column::State.eq(State::Dead))
+        .filter(Expr::exists(live).not());
+    match update.exec(db).await {
+        Ok(result) => Ok(result.rows_affected == 1),
+        // Somebody enqueued under the same key between our look and our write.
+        Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn cutoff(db: &impl ConnectionTrait, age_days: Option<i64>) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let Some(days) = age_days else { return Ok(None) };
+    let now = clock::now(db).await?;
+    Ok(TimeDelta::try_days(days).and_then(|age| now.checked_sub_signed(age)))
+}
+
+fn which(status: Option<&Vec<JobStatus>>, created_before: Option<DateTime<Utc>>) -> Condition {
+    let any = status.map(|all| all.iter().fold(Condition::any(), |any, one| any.add(is(one))));
+    Condition::all().add_option(any).add_option(created_before.map(|moment| Column::CreatedAt.lte(moment)))
+}
+
+fn is(status: &JobStatus) -> Condition {
+    let (state, cancelled) = match status {
+        JobStatus::Queued => (State::Queued, None),
+        JobStatus::Processing => (State::Running, None),
+        JobStatus::Completed => (State::Done, None),
+        JobStatus::Cancelled => (State::Dead, Some(Column::LastError.eq(CANCELLED))),
+        JobStatus::Failed => (State::Dead, Some(Column::LastError.is_null().or(Column::LastError.ne(CANCELLED)))),
+        // `JobStatus` is open. Of a status that Loco adds later there are no jobs.
+        _ => return Condition::all().add(Column::Id.is_null()),
+    };
+    Condition::all().add(Column::State.eq(state)).add_option(cancelled)
+}
+
+fn shown(job: Model) -> Job {
+    let status = match job.state {
+        State::Queued => JobStatus::Queued,
+        State::Running => JobStatus::Processing,
+        State::Done => JobStatus::Completed,
+        State::Dead if job.last_error.as_deref() == Some(CANCELLED) => JobStatus::Cancelled,
+        State::Dead => JobStatus::Failed,
+    };
+    Job {
+        id: job.id.to_string(),
+        name: job.class,
+        data: serde_json::from_str(&job.args).unwrap_or(Value::String(job.args)),
+        status,
+        run_at: job.run_at,
+        interval: None,
+        created_at: Some(job.created_at),
+        updated_at: job.finished_at.or(job.hinted_at).or(Some(job.created_at)),
+        tags: (job.queue != DEFAULT_QUEUE).then(|| vec![job.queue]),
+        priority: job.priority,
+    }
+}

@@ -1,0 +1,246 @@
+//! The runner: slots, claims, and one attempt from claim to settlement.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use sea_orm::DbErr;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{JoinError, JoinSet},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use crate::{
+    beat::{Streak, within},
+    current::{self, Current},
+    lease::{self, Claimed},
+    provider::Inner,
+};
+
+/// An answer to a claim is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A job of a class that nobody here knows is looked at again after this.
+const PARKED_FOR: Duration = Duration::from_secs(300);
+/// An aborted handler gets this long to come to its next await.
+const ABORT_WITHIN: Duration = Duration::from_secs(2);
+/// After the grace: time to give leases back to a database that may be slow.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How an attempt ended.
+enum Ending {
+    Done,
+    Failed(String),
+    /// The lease is somebody else's, or could not be renewed in time. The handler was stopped.
+    Lost(&'static str),
+    /// The process stops. The handler was stopped.
+    GivenBack,
+    /// The process stops, but the handler would not.
+    Stuck,
+}
+
+/// Claims and runs jobs of `queues` (none: all) until the stop, then waits for what runs, at most for the grace.
+pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
+    let slots = Arc::new(Semaphore::new(inner.settings.concurrency.max(1)));
+    let last_call = CancellationToken::new();
+    let mut running = JoinSet::new();
+    let mut streak = Streak::new("claim");
+
+    while let Some(mut free) = free_slots(inner, &slots).await {
+        while running.try_join_next().is_some() {}
+        let (db, settings) = (&inner.db, &inner.settings);
+        let claim = lease::claim(db, &inner.owner, settings.lease, queues, free.len());
+        let nap = match within(PATIENCE.min(settings.lease), claim).await {
+            Ok(jobs) => {
+                streak.ended();
+                let more = jobs.len() == free.len();
+                for (job, slot) in jobs.into_iter().zip(free.drain(..)) {
+                    running.spawn(attempt(inner.clone(), job, slot, last_call.clone()));
+                }
+                if more { Duration::ZERO } else { idle(inner, queues).await }
+            }
+            Err(error) => streak.failed(&error),
+        };
+        drop(free);
+        if nap > Duration::ZERO {
+            tokio::select! {
+                () = inner.stop.cancelled() => {}
+                () = inner.transport.wait() => {}
+                () = sleep(nap) => {}
+            }
+        }
+    }
+
+    if timeout(inner.settings.grace, all(&mut running)).await.is_err() {
+        tracing::warn!(jobs = running.len(), "jobs: still running after the grace, giving them back");
+        last_call.cancel();
+        if timeout(ABORT_WITHIN + LAST_WORDS, all(&mut running)).await.is_err() {
+            tracing::warn!(jobs = running.len(), "jobs: could not be given back; their leases will expire");
+        }
+    }
+}
+
+/// All slots that are free, at least one; `None` after the stop.
+async fn free_slots(inner: &Inner, slots: &Arc<Semaphore>) -> Option<Vec<OwnedSemaphorePermit>> {
+    let first = tokio::select! {
+        biased;
+        () = inner.stop.cancelled() => return None,
+        slot = slots.clone().acquire_owned() => slot.ok()?,
+    };
+    let mut free = vec![first];
+    while let Ok(slot) = slots.clone().try_acquire_owned() {
+        free.push(slot);
+    }
+    Some(free)
+}
+
+/// How long to sleep when nothing is due: to the next moment that is known, at most one poll.
+async fn idle(inner: &Inner, queues: &[String]) -> Duration {
+    let poll = inner.settings.poll_every;
+    let next = within(PATIENCE, lease::next_due(&inner.db, queues)).await;
+    next.ok().flatten().map_or(poll, |due| due.clamp(Duration::from_millis(1), poll))
+}
+
+async fn all(running: &mut JoinSet<()>) {
+    while running.join_next().await.is_some() {}
+}
+
+/// One attempt: find the handler, run it under the lease, write down how it ended.
+async fn attempt(inner: Arc<Inner>, job: Claimed, slot: OwnedSemaphorePermit, last_call: CancellationToken) {
+    let settled = match &job.args {
+        Err(error) => bury(&inner, &job, error).await,
+        Ok(args) => match inner.handler(&job.class) {
+            None => park(&inner, &job).await,
+            Some(handler) => {
+                let (id, args) = (job.id.to_string(), args.clone());
+                let work = Box::pin(async move { handler(id, args).await.map_err(|error| error.to_string()) });
+                let ending = perform(&inner, &job, work, &last_call).await;
+                settle(&inner, &job, ending).await
+            }
+        },
+    };
+    if !settled {
+        tracing::warn!(job.id, job.class, job.attempt, "job was taken over; this attempt does not count");
+    }
+    drop(slot);
+}
+
+async fn perform(
+    inner: &Inner,
+    job: &Claimed,
+    work: BoxFuture<'static, Result<(), String>>,
+    last_call: &CancellationToken,
+) -> Ending {
+    let current =
+        Current { id: job.id, class: job.class.clone(), attempt: job.attempt, max_attempts: job.max_attempts };
+    // A task of its own: a handler that hogs its thread does not stop the heartbeat, and its panic is its own.
+    let mut task = AbortOnDropHandle::new(tokio::spawn(current::scope(current, work)));
+    let ending = tokio::select! {
+        biased;
+        joined = &mut task => return match joined {
+            Ok(Ok(())) => Ending::Done,
+            Ok(Err(error)) => Ending::Failed(error),
+            Err(broken) => broke(broken),
+        },
+        why = lost(inner, job) => Ending::Lost(why),
+        () = last_call.cancelled() => Ending::GivenBack,
+    };
+    task.abort();
+    match (timeout(ABORT_WITHIN, task).await, ending) {
+        (Ok(Ok(Ok(()))), _) => Ending::Done, // it was just ready
+        (Err(_), Ending::GivenBack) => Ending::Stuck,
+        (_, ending) => ending,
+    }
+}
+
+/// Renews the lease until it is lost, and answers why.
+async fn lost(inner: &Inner, job: &Claimed) -> &'static str {
+    let lease = inner.settings.lease;
+    let heartbeat = inner.settings.heartbeat.min(lease / 2);
+    let mut streak = Streak::new("heartbeat");
+    let mut holds_until = job.since + lease;
+    let mut wait = heartbeat;
+    loop {
+        sleep_until((Instant::now() + wait).min(holds_until)).await;
+        let asked = Instant::now();
+        if asked >= holds_until {
+            return "the lease ran out unrenewed";
+        }
+        match timeout_at(holds_until, lease::extend(&inner.db, job, lease)).await {
+            Ok(Ok(true)) => {
+                streak.ended();
+                (holds_until, wait) = (asked + lease, heartbeat);
+            }
+            Ok(Ok(false)) => return "the lease was taken",
+            Ok(Err(error)) => wait = streak.failed(&error).min(heartbeat),
+            Err(_late) => return "the lease ran out unrenewed",
+        }
+    }
+}
+
+fn broke(broken: JoinError) -> Ending {
+    match broken.try_into_panic() {
+        Ok(panic) => Ending::Failed(format!("panicked: {}", message(&*panic))),
+        Err(_cancelled) => Ending::GivenBack, // the runtime goes down
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+/// Writes the ending down; `false` when the job was no longer ours.
+async fn settle(inner: &Inner, job: &Claimed, ending: Ending) -> bool {
+    match ending {
+        Ending::Done => {
+            let mine = insist(|| lease::finish(&inner.db, job)).await;
+            tracing::debug!(job.id, job.class, job.attempt, mine, "job done");
+            mine
+        }
+        Ending::Failed(error) if job.attempt >= job.max_attempts => bury(inner, job, &error).await,
+        Ending::Failed(error) => {
+            let wait = inner.settings.backoff.wait(job.attempt);
+            tracing::warn!(job.id, job.class, job.attempt, error, ?wait, "job failed, will be tried again");
+            insist(|| lease::retry(&inner.db, job, wait, &error)).await
+        }
+        Ending::Lost(why) => {
+            tracing::warn!(job.id, job.class, job.attempt, why, "job stopped");
+            true
+        }
+        Ending::GivenBack => insist(|| lease::give_back(&inner.db, job)).await,
+        Ending::Stuck => {
+            tracing::warn!(job.id, job.class, "job does not stop; its lease will expire");
+            true
+        }
+    }
+}
+
+async fn bury(inner: &Inner, job: &Claimed, error: &str) -> bool {
+    let mine = insist(|| lease::bury(&inner.db, job, error)).await;
+    if mine {
+        inner.alert(job.dead(error));
+    }
+    mine
+}
+
+async fn park(inner: &Inner, job: &Claimed) -> bool {
+    if inner.is_news(&job.class) {
+        tracing::warn!(job.id, job.class, "no worker of this class is registered here; its jobs are parked");
+    }
+    insist(|| lease::park(&inner.db, job, PARKED_FOR)).await
+}
+
+/// Asks until there is an answer. Safe for ever, because every question carries the token.
+async fn insist<F: Future<Output = Result<bool, DbErr>>>(question: impl Fn() -> F) -> bool {
+    let mut streak = Streak::new("settle");
+    loop {
+        match within(PATIENCE, question()).await {
+            Ok(answer) => {
+                streak.ended();
+                return answer;
+            }
+            Err(error) => sleep(streak.failed(&error)).await,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What Loco's `jobs` commands do.
+
+use durable_jobs::{Settings, entity::job::State};
+use loco_rs::bgworker::{JobStatus, QueueProvider};
+
+use crate::support::{Bench, bench, job, on, quick, start};
+
+/// One job of each kind: queued, running, done, dead, cancelled.
+async fn one_of_each(bench: &Bench) -> [i64; 5] {
+    let queue = bench.queue(quick());
+    on(&queue, "Good", |_, _| async { Ok(()) }).await;
+    on(&queue, "Bad", |_, _| async { Err(loco_rs::Error::string("bad")) }).await;
+    let running = start(&queue);
+    let done = bench.put(job("Good")).await.id;
+    let dead = bench.put(job("Bad").attempts(1).unique("bad")).await.id;
+    bench.reaches(done, State::Done).await;
+    bench.reaches(dead, State::Dead).await;
+    running.stop().await;
+    let cancelled = bench.put(job("Unwanted")).await.id;
+    queue.cancel_jobs_by_name("Unwanted").await.unwrap();
+    let queued = bench.put(job("Later").on("mail").priority(4)).await.id;
+    let running = bench.put(job("Now")).await.id;
+    bench
+        .sql(&format!(
+            "UPDATE jobs SET state = 'running', attempts = 1, lease_token = 5, \
+             lease_expires_at = '2099-01-01T00:00:00+00:00' WHERE id = {running}"
+        ))
+        .await;
+    [queued, running, done, dead, cancelled]
+}
+
+#[tokio::test]
+async fn every_row_has_a_status_that_loco_knows() {
+    bench(async |bench| {
+        let ids = one_of_each(bench).await;
+        let queue = bench.queue(Settings::default());
+        let statuses =
+            [JobStatus::Queued, JobStatus::Processing, JobStatus::Completed, JobStatus::Failed, JobStatus::Cancelled];
+        for (id, status) in ids.iter().zip(&statuses) {
+            let found = queue.get_jobs(Some(&vec![status.clone()]), None).await.unwrap();
+            assert_eq!(found.iter().map(|job| job.id.clone()).collect::<Vec<_>>(), [id.to_string()], "{status}");
+            assert_eq!(found[0].status, *status);
+        }
+        let all = queue.get_jobs(None, None).await.unwrap();
+        assert_eq!(all.len(), 5);
+        let mail = all.iter().find(|job| job.name == "Later").unwrap();
+        assert_eq!((mail.priority, mail.tags.as_deref()), (4, Some(&["mail".to_owned()][..])));
+        assert_eq!(queue.get_jobs(None, Some(1)).await.unwrap().len(), 0, "none is a day old");
+
+        queue.clear_by_status(vec![JobStatus::Completed, JobStatus::Cancelled]).await.unwrap();
+        assert_eq!(queue.get_jobs(None, None).await.unwrap().len(), 3);
+        queue.clear_jobs_older_than(1, Some(&vec![JobStatus::Failed])).await.unwrap();
+        assert_eq!(queue.get_jobs(None, None).await.unwrap().len(), 3);
+        queue.clear_jobs_older_than(0, Some(&vec![JobStatus::Failed])).await.unwrap();
+        assert_eq!(queue.get_jobs(None, None).await.unwrap().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failed_job_can_be_tried_again_unless_its_key_is_taken() {
+    bench(async |bench| {
+        let [_, _, done, dead, cancelled] = one_of_each(bench).await;
+        let queue = bench.queue(Settings::default());
+        let holder = bench.put(job("Bad").unique("bad")).await;
+        assert!(!holder.duplicate);
+        assert_eq!(queue.retry_failed(None).await.unwrap(), 0);
+        queue.cancel_jobs_by_name("Bad").await.unwrap();
+        for other in [done.to_string(), cancelled.to_string(), "not a number".to_owned()] {
+            assert_eq!(queue.retry_failed(Some(&other)).await.unwrap(), 0);
+        }
+        assert_eq!(queue.retry_failed(Some(&dead.to_string())).await.unwrap(), 1);
+        let row = bench.row(dead).await;
+        assert_eq!((row.state, row.attempts, row.finished_at), (State::Queued, 0, None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requeue_releases_expired_leases_and_no_others() {
+    bench(async |bench| {
+        let [_, live, ..] = one_of_each(bench).await;
+        let queue = bench.queue(Settings::default());
+        queue.requeue(&0).await.unwrap();
+        assert_eq!(bench.row(live).await.state, State::Running);
+        let past = (chrono::Utc::now() - chrono::TimeDelta::minutes(10)).to_rfc3339();
+        bench.sql(&format!("UPDATE jobs SET lease_expires_at = '{past}' WHERE id = {live}")).await;
+        queue.requeue(&30).await.unwrap();
+        assert_eq!(bench.row(live).await.state, State::Running);
+        queue.requeue(&5).await.unwrap();
+        assert_eq!(bench.row(live).await.state, State::Queued);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_table_is_never_flushed() {
+    bench(async |bench| {
+        let queue = bench.queue(Settings::default());
+        let _ = bench.put(job("Ping")).await;
+        queue.setup().await.unwrap();
+        queue.ping().await.unwrap();
+        assert!(queue.clear().await.unwrap_err().to_string().contains("does not clear"));
+        assert_eq!(bench.count(State::Queued).await, 1);
+        assert!(queue.describe().contains("durable"));
+    })
+    .await;
+}

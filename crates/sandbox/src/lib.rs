@@ -1,0 +1,108 @@
+//! Offline stand-ins that speak the real protocols of nproxy's outside world.
+//!
+//! A [`Sandbox`] is one HTTP server that answers like Google's `generateContent` image API, one SMTP
+//! server that catches mail, and a few pages to look at both. Each can be told to fail in the ways
+//! the real ones do. [`proxy::Proxy`] is a forward proxy that can misbehave in the same spirit.
+//!
+//! Servers run on threads of their own, so a sandbox kept in a `static` outlives the runtime of the
+//! test that started it. Dropping the handle stops them.
+
+mod control;
+pub mod gemini;
+mod host;
+pub mod mail;
+mod pages;
+pub mod paint;
+pub mod proxy;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+pub use gemini::{Call, Fault, Gemini, Input};
+pub use mail::{Mail, MailBox, SmtpFault};
+pub use proxy::{Proxy, ProxyFault, ProxyKind, ProxyOptions};
+
+use host::Host;
+
+/// How long an answer takes by default: long enough to see a waiting state, short enough for a demo.
+pub const DEFAULT_LATENCY: Duration = Duration::from_millis(900);
+
+/// Where a sandbox listens and how slowly it answers.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Address of the HTTP server. Port 0 takes a free one. Default `127.0.0.1:0`.
+    pub http: SocketAddr,
+    /// Address of the SMTP server. Port 0 takes a free one. Default `127.0.0.1:0`.
+    pub smtp: SocketAddr,
+    /// Time from request to picture, drawing included. Default 900 ms; tests use zero.
+    pub latency: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { http: anywhere, smtp: anywhere, latency: DEFAULT_LATENCY }
+    }
+}
+
+/// A running sandbox; dropping it stops it.
+#[derive(Debug)]
+pub struct Sandbox {
+    http: SocketAddr,
+    smtp: SocketAddr,
+    gemini: Gemini,
+    mail: MailBox,
+    _host: Host,
+}
+
+impl Sandbox {
+    /// Binds both addresses and starts to answer.
+    ///
+    /// # Errors
+    /// When an address cannot be bound or the threads cannot be started.
+    // Async so that callers need not change the day a stand-in has to wait for something.
+    #[allow(clippy::unused_async, reason = "part of the agreed interface")]
+    pub async fn start(o: Options) -> std::io::Result<Self> {
+        let host = Host::new("sandbox")?;
+        let (gemini, mail) = (Gemini::new(o.latency), MailBox::default());
+
+        let http = host.bind(o.http)?;
+        let smtp = host.bind(o.smtp)?;
+        let addresses = (http.local_addr()?, smtp.local_addr()?);
+
+        let routes = gemini::routes(&gemini)
+            .merge(control::routes(&gemini, &mail))
+            .merge(pages::routes(&gemini, &mail, addresses));
+        host.spawn(host::serve(http, routes));
+        host.spawn(mail::serve(smtp, mail.clone()));
+
+        Ok(Self { http: addresses.0, smtp: addresses.1, gemini, mail, _host: host })
+    }
+
+    /// Where the HTTP server really listens.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where the SMTP server really listens.
+    pub fn smtp_addr(&self) -> SocketAddr {
+        self.smtp
+    }
+
+    /// `http://127.0.0.1:PORT`: the base address to give a Gemini client, and the page to open in a browser.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// The image provider: what it was asked and how it shall fail.
+    pub fn gemini(&self) -> &Gemini {
+        &self.gemini
+    }
+
+    /// The caught mail and how the mail server shall fail.
+    pub fn mail(&self) -> &MailBox {
+        &self.mail
+    }
+}

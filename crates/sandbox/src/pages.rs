@@ -1,0 +1,70 @@
+//! Pages to look at: what was asked and answered, what was mailed, and forms to make things fail.
+//!
+//! Plain HTML without scripts or anything from elsewhere. Whatever came from outside goes through [`esc`].
+
+mod html;
+mod overview;
+mod post;
+
+use std::net::SocketAddr;
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+
+use crate::{Gemini, MailBox};
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'none'";
+
+/// What the pages show and change.
+#[derive(Clone)]
+struct Desk {
+    gemini: Gemini,
+    mail: MailBox,
+    http: SocketAddr,
+    smtp: SocketAddr,
+}
+
+pub(crate) fn routes(gemini: &Gemini, mail: &MailBox, (http, smtp): (SocketAddr, SocketAddr)) -> Router {
+    Router::new()
+        .route("/", get(overview::page))
+        .route("/faults", post(overview::set_fault))
+        .route("/faults/healing", post(overview::heal))
+        .route("/latency", post(overview::set_latency))
+        .route("/calls/clearing", post(overview::clear))
+        .route("/calls/{id}/picture", get(overview::picture))
+        .route("/calls/{id}/thumbnail", get(overview::thumbnail))
+        .route("/mail", get(post::inbox))
+        .route("/mail/fault", post(post::set_fault))
+        .route("/mail/clearing", post(post::clear))
+        .route("/mail/{id}", get(post::mail))
+        .route("/mail/{id}/html", get(post::html))
+        .route("/mail/{id}/raw", get(post::raw))
+        .route("/style.css", get(html::style))
+        .layer(middleware::from_fn(guard))
+        .with_state(Desk { gemini: gemini.clone(), mail: mail.clone(), http, smtp })
+}
+
+/// Sends the policy with every page and refuses forms from other sites.
+async fn guard(request: Request, next: Next) -> Response {
+    let cross = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    if cross && request.method() == axum::http::Method::POST {
+        return (StatusCode::FORBIDDEN, "Forms of other sites are not accepted.").into_response();
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.entry(name).or_insert(header::HeaderValue::from_static(value));
+    }
+    response
+}

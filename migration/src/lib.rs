@@ -1,0 +1,57 @@
+//! The database, one change per file. Every change works on `SQLite` and on `PostgreSQL` and is expand-then-contract:
+//! the release before it keeps running on the new schema.
+
+#![allow(
+    elided_lifetimes_in_paths,
+    reason = "the trait behind async_trait spells `SchemaManager` without its lifetime"
+)]
+
+pub use sea_orm_migration::prelude::*;
+
+mod columns;
+mod m20261121_000001_users;
+mod m20261121_000002_links;
+mod m20261121_000003_sessions;
+mod m20261121_000004_activities;
+mod m20261121_000005_jobs;
+mod m20261121_000006_allowances;
+mod m20261121_000007_assets;
+mod m20261121_000008_conversations;
+mod m20261121_000009_generations;
+mod m20261121_000010_runs;
+mod m20261121_000011_outputs;
+mod m20261121_000012_holds;
+mod m20261121_000013_ledger_entries;
+mod m20261121_000014_proxies;
+mod m20261121_000015_provider_keys;
+mod m20261121_000016_key_leases;
+mod m20261121_000017_attempts;
+mod m20261121_000018_materials;
+
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_users::Migration),
+            Box::new(m20261121_000002_links::Migration),
+            Box::new(m20261121_000003_sessions::Migration),
+            Box::new(m20261121_000004_activities::Migration),
+            Box::new(m20261121_000005_jobs::Migration),
+            Box::new(m20261121_000006_allowances::Migration),
+            Box::new(m20261121_000007_assets::Migration),
+            Box::new(m20261121_000008_conversations::Migration),
+            Box::new(m20261121_000009_generations::Migration),
+            Box::new(m20261121_000010_runs::Migration),
+            Box::new(m20261121_000011_outputs::Migration),
+            Box::new(m20261121_000012_holds::Migration),
+            Box::new(m20261121_000013_ledger_entries::Migration),
+            Box::new(m20261121_000014_proxies::Migration),
+            Box::new(m20261121_000015_provider_keys::Migration),
+            Box::new(m20261121_000016_key_leases::Migration),
+            Box::new(m20261121_000017_attempts::Migration),
+            Box::new(m20261121_000018_materials::Migration),
+        ]
+    }
+}

@@ -1,0 +1,150 @@
+//! Google Gemini: `POST {base}/v1beta/models/{model}:generateContent`, the key in `x-goog-api-key`.
+//!
+//! ```text
+//! {"contents":[{"role":"user","parts":[{"text":…},{"inlineData":{"mimeType":…,"data":base64}}]}],
+//!  "generationConfig":{"responseModalities":["IMAGE"],"imageConfig":{"aspectRatio":"16:9","imageSize":"1K"}}}
+//! ```
+//! Text to image and image to image are the same call; one call makes one picture. The answer carries the picture as
+//! base64 in `candidates[0].content.parts[].inlineData`; a refusal is often a 200 without one.
+
+mod answer;
+mod classify;
+mod reading;
+mod request;
+mod retry;
+
+use std::{str::FromStr, time::Duration};
+
+use reqwest::header::{HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Deserializer, de};
+use url::Url;
+
+pub use self::{answer::read, classify::classify, request::body};
+use super::{
+    Access, Evidence, Failure, Http, Output, Refusal, Request,
+    http::{Call, Reply},
+};
+
+/// As the catalogue and `provider_keys.provider` write it.
+pub const NAME: &str = "gemini";
+
+const KEY_HEADER: HeaderName = HeaderName::from_static("x-goog-api-key");
+/// A 32 MiB picture as base64 (43 MiB), its drafts' leftovers and the JSON around it.
+const MAX_ANSWER_BYTES: usize = 48 * 1024 * 1024;
+/// How long a key test may take: an admin is waiting for it.
+const CHECK_DEADLINE: Duration = Duration::from_secs(20);
+
+/// The vendor with its settings; holds no key.
+#[derive(Clone, Debug)]
+pub struct Gemini {
+    config: Config,
+}
+
+/// The `settings.images.gemini` tree.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the API lives, without `/v1beta`. Default `https://generativelanguage.googleapis.com`; the sandbox or a
+    /// reseller otherwise.
+    #[serde(deserialize_with = "url_from_text")]
+    pub base_url: Url,
+    /// The model a key is tested with: text, cheap, and an alias so that it is not retired. Default
+    /// `gemini-flash-lite-latest`.
+    pub text_model: String,
+    /// `BLOCK_NONE`, `BLOCK_ONLY_HIGH` … for every harm category; `None` (default) leaves the vendor's own threshold.
+    pub safety_threshold: Option<String>,
+    /// Bytes of JSON sent at most, pictures included; the vendor refuses inline requests above 20 MB (default).
+    pub max_request_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "a constant that every test parses")]
+        let base_url = Url::parse("https://generativelanguage.googleapis.com").expect("a URL");
+        Self {
+            base_url,
+            text_model: "gemini-flash-lite-latest".to_owned(),
+            safety_threshold: None,
+            max_request_bytes: 20_000_000,
+        }
+    }
+}
+
+impl Gemini {
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { config }
+    }
+
+    pub(super) async fn generate(
+        &self,
+        http: &Http,
+        access: Access<'_>,
+        request: &Request<'_>,
+        deadline: Duration,
+    ) -> Result<Output, Failure> {
+        let body = request::body(&self.config, request).map_err(Failure::ours)?;
+        if body.len() > self.config.max_request_bytes {
+            let evidence = Evidence::new(None, &format!("{} bytes are too many for one request", body.len()), &[]);
+            return Err(Failure::Refused { reason: Refusal::BadInput, evidence });
+        }
+        let private = private(access, request.prompt);
+        let reply = self.call(http, access, request.wire_model, body, deadline, &private).await?;
+        answer::read(&reply.answer(&private))
+    }
+
+    /// One token of text: unlike a list of models it is refused when the account cannot pay.
+    pub(super) async fn check(&self, http: &Http, access: Access<'_>) -> Result<(), Failure> {
+        let private = private(access, "");
+        let body = request::one_token();
+        let reply = self.call(http, access, &self.config.text_model, body, CHECK_DEADLINE, &private).await?;
+        answer::acknowledges(&reply.answer(&private))
+    }
+
+    async fn call(
+        &self,
+        http: &Http,
+        access: Access<'_>,
+        model: &str,
+        body: Vec<u8>,
+        deadline: Duration,
+        private: &[&str],
+    ) -> Result<Reply, Failure> {
+        // No header can carry a line break, so such a key never works.
+        let mut key = HeaderValue::from_str(access.secret.expose_secret()).map_err(|_| Failure::Credential {
+            evidence: Evidence::new(None, "the key holds characters that no header can carry", &[]),
+        })?;
+        key.set_sensitive(true);
+        let call = Call {
+            url: self.url(model)?,
+            key: (KEY_HEADER, key),
+            body,
+            proxy: access.proxy,
+            deadline,
+            max_answer_bytes: MAX_ANSWER_BYTES,
+            private,
+        };
+        http.post(call).await
+    }
+
+    fn url(&self, model: &str) -> Result<Url, Failure> {
+        let mut url = self.config.base_url.clone();
+        url.path_segments_mut()
+            .map_err(|()| Failure::ours("the base URL of gemini cannot carry a path"))?
+            .pop_if_empty()
+            .extend(["v1beta", "models", &format!("{model}:generateContent")]);
+        Ok(url)
+    }
+}
+
+/// What no evidence of this call may repeat.
+fn private<'a>(access: Access<'a>, prompt: &'a str) -> [&'a str; 3] {
+    let password = access.proxy.and_then(|proxy| proxy.password()).unwrap_or_default();
+    [access.secret.expose_secret(), password, prompt]
+}
+
+fn url_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Url::from_str(&text).map_err(de::Error::custom)
+}

@@ -1,0 +1,68 @@
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{Failure, Http, Output, ProxyUrl, Request, gemini};
+
+/// Who makes the pictures. A new vendor is a variant and a file.
+#[derive(Clone, Debug)]
+pub enum Provider {
+    Gemini(gemini::Gemini),
+}
+
+/// With what a call is made: one key and the way out that belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Access<'a> {
+    pub secret: &'a SecretString,
+    /// `None` goes directly.
+    pub proxy: Option<&'a ProxyUrl>,
+}
+
+/// The `settings.images` tree, one branch per vendor.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub gemini: gemini::Config,
+}
+
+impl Settings {
+    /// The provider a catalogue line names; `None` if there is no such vendor.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<Provider> {
+        match name {
+            gemini::NAME => Some(Provider::Gemini(gemini::Gemini::new(self.gemini.clone()))),
+            _ => None,
+        }
+    }
+}
+
+impl Provider {
+    /// As the catalogue and `provider_keys.provider` write it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Gemini(_) => gemini::NAME,
+        }
+    }
+
+    /// Makes one picture. `deadline` covers everything, from the connection to the last byte of the answer.
+    pub async fn generate(
+        &self,
+        http: &Http,
+        access: Access<'_>,
+        request: &Request<'_>,
+        deadline: Duration,
+    ) -> Result<Output, Failure> {
+        match self {
+            Self::Gemini(gemini) => gemini.generate(http, access, request, deadline).await,
+        }
+    }
+
+    /// The cheapest question that only a working, funded key gets answered. Makes no picture.
+    pub async fn check(&self, http: &Http, access: Access<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Gemini(gemini) => gemini.check(http, access).await,
+        }
+    }
+}

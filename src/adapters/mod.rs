@@ -1,0 +1,4 @@
+//! What speaks to somebody else's computer. Imports nothing of ours but settings.
+
+pub mod images;
+pub mod storage;

@@ -1,0 +1,115 @@
+//! Table of contents: routes, workers, tasks, initializers. No logic.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use loco_rs::{
+    Result,
+    app::{AppContext, Hooks, Initializer},
+    bgworker::{BackgroundWorker, Queue},
+    boot::{BootResult, StartMode, create_app},
+    config::Config,
+    controller::{AppRoutes, middleware::MiddlewareLayer},
+    environment::Environment,
+    task::Tasks,
+};
+use migration::Migrator;
+
+use crate::{
+    adapters::storage,
+    context::Parts,
+    controllers, initializers, tasks,
+    workers::{deliver_mail::DeliverMail, fulfil_run::FulfilRun, run_task::RunTask},
+};
+
+pub struct App;
+
+#[async_trait]
+impl Hooks for App {
+    fn app_name() -> &'static str {
+        env!("CARGO_CRATE_NAME")
+    }
+
+    fn app_version() -> String {
+        env!("CARGO_PKG_VERSION").into()
+    }
+
+    async fn boot(mode: StartMode, environment: &Environment, config: Config) -> Result<BootResult> {
+        create_app::<Self, Migrator>(initializers::timetable::driven_by_jobs(mode), environment, config).await
+    }
+
+    async fn load_config(environment: &Environment) -> Result<Config> {
+        let config = environment.load()?;
+        initializers::database::make_room(&config.database.uri)?;
+        Ok(config)
+    }
+
+    /// Runs twice on `start`, so it only builds: no connections, no spawned tasks.
+    async fn after_context(ctx: AppContext) -> Result<AppContext> {
+        let parts = Parts::build(&ctx)?;
+        let storage = storage::open(&parts.settings().storage)?;
+        ctx.shared_store.insert(parts.clone());
+        let queue = Queue::from_provider(Arc::new(parts.jobs().clone()));
+        Ok(ctx.into_builder().queue_provider(Arc::new(queue)).storage(Arc::new(storage)).build())
+    }
+
+    async fn initializers(_ctx: &AppContext) -> Result<Vec<Box<dyn Initializer>>> {
+        Ok(vec![
+            Box::new(initializers::sandbox::Sandbox),
+            Box::new(initializers::people::People),
+            Box::new(initializers::timetable::Timetable),
+            Box::new(initializers::views::Views),
+            Box::new(initializers::edge::Edge),
+        ])
+    }
+
+    /// Ours are in `initializers::edge`: Loco's request log shows whole addresses, its headers are off.
+    fn middlewares(_ctx: &AppContext) -> Vec<Box<dyn MiddlewareLayer>> {
+        Vec::new()
+    }
+
+    fn routes(_ctx: &AppContext) -> AppRoutes {
+        AppRoutes::empty()
+            .add_route(controllers::home::routes())
+            .add_route(controllers::registrations::routes())
+            .add_route(controllers::sessions::routes())
+            .add_route(controllers::passwords::routes())
+            .add_route(controllers::dashboard::routes())
+            .add_route(controllers::conversations::routes())
+            .add_route(controllers::runs::routes())
+            .add_route(controllers::pictures::routes())
+            .add_route(controllers::files::routes())
+            .add_route(controllers::billing::routes())
+            .add_route(controllers::health::routes())
+    }
+
+    async fn connect_workers(ctx: &AppContext, queue: &Queue) -> Result<()> {
+        queue.register(FulfilRun::build(ctx)).await?;
+        queue.register(DeliverMail::build(ctx)).await?;
+        queue.register(RunTask::build(ctx)).await?;
+        Ok(())
+    }
+
+    fn register_tasks(tasks: &mut Tasks) {
+        tasks.register(tasks::grant::Grant);
+        tasks.register(tasks::key_add::KeyAdd);
+        tasks.register(tasks::key_cooldown_recovery::KeyCooldownRecovery);
+        tasks.register(tasks::key_list::KeyList);
+        tasks.register(tasks::ledger_check::LedgerCheck);
+        tasks.register(tasks::stuck_run_recovery::StuckRunRecovery);
+        tasks.register(tasks::user_activate::UserActivate);
+    }
+
+    /// Every process stops its own jobs; the sandbox goes with the process.
+    async fn on_shutdown(ctx: &AppContext) {
+        initializers::sandbox::stop(ctx);
+    }
+
+    async fn truncate(_ctx: &AppContext) -> Result<()> {
+        Err(loco_rs::Error::string("nproxy does not truncate: its ledger and its audit log are append-only"))
+    }
+
+    async fn seed(ctx: &AppContext, _path: &Path) -> Result<()> {
+        initializers::people::seed(ctx).await
+    }
+}

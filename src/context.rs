@@ -1,0 +1,87 @@
+//! What nproxy keeps beside Loco's context: read as `ctx.settings()`, `ctx.catalogue()`, …, put there once at start.
+
+use std::sync::Arc;
+
+use durable_jobs::DurableQueue;
+use loco_rs::{Error, Result, app::AppContext};
+
+use crate::{
+    adapters::images::{Http, Provider},
+    models::{catalogue::Catalogue, vault::Vault},
+    settings::Settings,
+};
+
+/// Everything that is built from the configuration and shared by all parts of the process.
+#[derive(Clone)]
+pub struct Parts(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    catalogue: Catalogue,
+    vault: Vault,
+    http: Http,
+    jobs: DurableQueue,
+}
+
+impl Parts {
+    /// # Errors
+    /// The setting or the catalogue line that is wrong.
+    pub fn build(ctx: &AppContext) -> Result<Self> {
+        let settings = Settings::load(&ctx.config, &ctx.environment)?;
+        let catalogue = Catalogue::load(&settings.catalogue)?;
+        let http = Http::new().map_err(Error::msg)?;
+        Ok(Self(Arc::new(Inner {
+            vault: Vault::new(&settings),
+            catalogue,
+            http,
+            jobs: DurableQueue::embedded(ctx.db.clone(), durable_jobs::Settings::default()),
+            settings,
+        })))
+    }
+}
+
+/// The context as nproxy sees it.
+pub trait Nproxy {
+    fn parts(&self) -> Parts;
+}
+
+impl Nproxy for AppContext {
+    #[expect(clippy::expect_used, reason = "Hooks::after_context puts the parts in before anything else runs")]
+    fn parts(&self) -> Parts {
+        self.shared_store.get::<Parts>().expect("the parts are in the context")
+    }
+}
+
+impl Parts {
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.0.catalogue
+    }
+
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// The vendor that a catalogue line or a key names.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<Provider> {
+        self.0.settings.images.provider(name)
+    }
+
+    /// The clients that all calls to vendors share.
+    #[must_use]
+    pub fn http(&self) -> &Http {
+        &self.0.http
+    }
+
+    #[must_use]
+    pub fn jobs(&self) -> &DurableQueue {
+        &self.0.jobs
+    }
+}

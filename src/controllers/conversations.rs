@@ -1,0 +1,235 @@
+//! The studio.
+
+use axum::{
+    extract::{DefaultBodyLimit, Query, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use loco_rs::{app::AppContext, controller::Routes};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    Result,
+    extractors::{AskForm, CurrentUser, OwnConversation, Page},
+};
+use crate::{
+    context::Nproxy,
+    models::{
+        assets::{self, picture::UPLOAD_MAX_BYTES},
+        conversations,
+        generations::{self, Ask, Faults, Submission},
+        outputs, runs, users,
+    },
+    views::{self, composer::Draft, turns},
+};
+
+/// Turns that a conversation opens with.
+const TURNS: u64 = 50;
+
+/// The file, and room for the other fields.
+const BODY_MAX: usize = UPLOAD_MAX_BYTES + 1024 * 1024;
+
+/// What the composer is to start with.
+#[derive(Debug, Default, Deserialize)]
+struct Start {
+    #[serde(default)]
+    prompt: String,
+    /// An earlier turn whose prompt and settings stand there again.
+    from: Option<Uuid>,
+    /// A picture of one's own to work on.
+    input: Option<Uuid>,
+}
+
+async fn index(
+    State(ctx): State<AppContext>,
+    CurrentUser(user): CurrentUser,
+    page: Page,
+    Query(start): Query<Start>,
+) -> Result<Response> {
+    let draft = start.draft(&ctx, &user, None).await?;
+    blank(&ctx, &user, page, draft, StatusCode::OK).await
+}
+
+/// The first prompt opens the conversation.
+async fn create(
+    State(ctx): State<AppContext>,
+    CurrentUser(user): CurrentUser,
+    page: Page,
+    AskForm(ask): AskForm,
+) -> Result<Response> {
+    match generations::submit(&ctx, &user, None, ask.clone()).await? {
+        Submission::Accepted { conversation, .. } | Submission::Repeated { conversation, .. } => {
+            Ok(Redirect::to(&views::conversations::url(&conversation)).into_response())
+        }
+        refused => {
+            let (status, faults) = refusal(refused);
+            let draft = kept(&ctx, &user, &ask, faults).await?;
+            blank(&ctx, &user, page, draft, status).await
+        }
+    }
+}
+
+async fn show(
+    State(ctx): State<AppContext>,
+    CurrentUser(user): CurrentUser,
+    OwnConversation(conversation): OwnConversation,
+    page: Page,
+    Query(start): Query<Start>,
+) -> Result<Response> {
+    let draft = start.draft(&ctx, &user, Some(&conversation)).await?;
+    full(&ctx, &user, page, &conversation, draft, StatusCode::OK).await
+}
+
+/// A further prompt. htmx gets the new turn; without JavaScript the page is loaded anew.
+async fn add(
+    State(ctx): State<AppContext>,
+    CurrentUser(user): CurrentUser,
+    OwnConversation(conversation): OwnConversation,
+    mut page: Page,
+    AskForm(ask): AskForm,
+) -> Result<Response> {
+    let url = views::conversations::url(&conversation);
+    let (generation, conversation) =
+        match generations::submit(&ctx, &user, Some(conversation.clone()), ask.clone()).await? {
+            Submission::Accepted { conversation, generation } | Submission::Repeated { conversation, generation } => {
+                (generation, conversation)
+            }
+            refused => {
+                let (status, faults) = refusal(refused);
+                let draft = kept(&ctx, &user, &ask, faults).await?;
+                if !page.is_htmx {
+                    return full(&ctx, &user, page, &conversation, draft, status).await;
+                }
+                let content = composer(&ctx, &page, Some(&conversation), draft);
+                return page.with_status(status, "generations/refused.html", content);
+            }
+        };
+    if !page.is_htmx {
+        return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
+    }
+    page.refresh_allowance(&ctx, &user).await?;
+    let params = generation.params()?;
+    let rows = rows(&ctx, vec![generation.clone()]).await?;
+    let turn = turns::view(&rows, ctx.parts().catalogue(), &url).into_iter().next();
+    let mut content =
+        composer(&ctx, &page, Some(&conversation), Draft::of_generation(&generation, &params, false, None));
+    content["turn"] = json!(turn);
+    page.html("generations/created.html", content)
+}
+
+/// The first screen: nothing but the composer and what it could be asked.
+async fn blank(
+    ctx: &AppContext,
+    user: &users::Model,
+    page: Page,
+    draft: Draft,
+    status: StatusCode,
+) -> Result<Response> {
+    let content = composer(ctx, &page, None, draft);
+    page.with_sidebar(ctx, user, None).await?.with_status(status, "conversations/index.html", content)
+}
+
+async fn full(
+    ctx: &AppContext,
+    user: &users::Model,
+    page: Page,
+    conversation: &conversations::Model,
+    draft: Draft,
+    status: StatusCode,
+) -> Result<Response> {
+    let generations = generations::of_conversation(&ctx.db, conversation, TURNS).await?;
+    let rows = rows(ctx, generations).await?;
+    let turns = turns::view(&rows, ctx.parts().catalogue(), &views::conversations::url(conversation));
+    let mut content = composer(ctx, &page, Some(conversation), draft);
+    content["has_live"] = json!(turns.iter().any(|turn| !turn.run.is_final));
+    content["turns"] = json!(turns);
+    let page = page.with_sidebar(ctx, user, Some(conversation)).await?;
+    let response = page.with_status(status, "conversations/show.html", content)?;
+    Ok(([(header::VARY, "HX-Request")], response).into_response())
+}
+
+fn composer(ctx: &AppContext, page: &Page, conversation: Option<&conversations::Model>, draft: Draft) -> Value {
+    let url = conversation.map_or_else(|| "/app/conversations".to_owned(), views::conversations::url);
+    let action = if conversation.is_some() { format!("{url}/generations") } else { url.clone() };
+    let shown = conversation.map(|c| json!({ "pid": c.pid, "title": c.title, "url": url }));
+    let composer = views::composer::view(draft, ctx.parts().catalogue(), &page.allowance, action, &url);
+    json!({ "composer": composer, "conversation": shown, "turns": [], "has_live": false })
+}
+
+/// Everything that a page of turns shows, in five queries whatever their number.
+async fn rows(ctx: &AppContext, generations: Vec<generations::Model>) -> Result<turns::Rows> {
+    let ids: Vec<i64> = generations.iter().map(|g| g.id).collect();
+    let runs = runs::newest_of(&ctx.db, ids.clone()).await?;
+    let places = outputs::of_runs(&ctx.db, runs.iter().map(|run| run.id).collect()).await?;
+    let pictures = assets::by_ids(&ctx.db, places.iter().filter_map(|place| place.asset_id).collect()).await?;
+    let sources = generations::sources(&ctx.db, ids).await?;
+    Ok(turns::Rows { generations, runs, places, pictures, sources })
+}
+
+fn refusal(submission: Submission) -> (StatusCode, Faults) {
+    let base = |status, text: &str| (status, Faults(vec![("base", text.to_owned())]));
+    match submission {
+        Submission::Invalid(faults) => (StatusCode::UNPROCESSABLE_ENTITY, faults),
+        Submission::Short => base(
+            StatusCode::PAYMENT_REQUIRED,
+            "What you have left does not cover this. Nothing was charged. Ask for fewer pictures, or see the plan.",
+        ),
+        Submission::TokenReused => base(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This form was sent before with other words. Nothing was charged. Send it again now.",
+        ),
+        Submission::TooMany => base(
+            StatusCode::TOO_MANY_REQUESTS,
+            "You have many pictures under way. Nothing was charged. Wait for one to finish and send this again.",
+        ),
+        Submission::Accepted { .. } | Submission::Repeated { .. } => (StatusCode::OK, Faults::default()),
+    }
+}
+
+/// What was sent stands in the form again, its picture too.
+async fn kept(ctx: &AppContext, user: &users::Model, ask: &Ask, faults: Faults) -> Result<Draft> {
+    let input = match ask.input.parse() {
+        Ok(pid) => assets::own(&ctx.db, user, pid).await?,
+        Err(_) => None,
+    };
+    Ok(Draft::of_ask(ask, input, faults))
+}
+
+impl Start {
+    async fn draft(
+        &self,
+        ctx: &AppContext,
+        user: &users::Model,
+        conversation: Option<&conversations::Model>,
+    ) -> Result<Draft> {
+        let input = match self.input {
+            Some(pid) => assets::own(&ctx.db, user, pid).await?,
+            None => None,
+        };
+        if let Some(pid) = self.from
+            && let Some(generation) = generations::own(&ctx.db, user, pid).await?
+        {
+            let source =
+                generations::sources(&ctx.db, vec![generation.id]).await?.into_iter().next().map(|(_, asset)| asset);
+            return Ok(Draft::of_generation(&generation, &generation.params()?, true, input.or(source)));
+        }
+        // In a conversation the last settings go on.
+        if let Some(conversation) = conversation
+            && let Some(last) = generations::of_conversation(&ctx.db, conversation, 1).await?.first()
+        {
+            let draft = Draft::of_generation(last, &last.params()?, false, input);
+            return Ok(Draft { prompt: self.prompt.clone(), ..draft });
+        }
+        Ok(Draft { prompt: self.prompt.clone(), input, batch_size: 1, ..Draft::default() })
+    }
+}
+
+pub fn routes() -> Routes {
+    Routes::new()
+        .add("/app/conversations", get(index).post(create).layer(DefaultBodyLimit::max(BODY_MAX)))
+        .add("/app/conversations/{pid}", get(show))
+        .add("/app/conversations/{pid}/generations", post(add).layer(DefaultBodyLimit::max(BODY_MAX)))
+}

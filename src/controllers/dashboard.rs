@@ -1,0 +1,21 @@
+//! `/app`: where things stand.
+
+use axum::{extract::State, response::Response, routing::get};
+use loco_rs::{app::AppContext, controller::Routes};
+use serde_json::json;
+
+use super::{
+    Result,
+    extractors::{CurrentUser, Page},
+};
+use crate::{context::Nproxy, models::allowances, views};
+
+async fn show(State(ctx): State<AppContext>, CurrentUser(user): CurrentUser, page: Page) -> Result<Response> {
+    let current = allowances::current(&ctx.db, user.id).await?;
+    let plan = views::billing::plan(ctx.parts().catalogue(), &current);
+    page.with_sidebar(&ctx, &user, None).await?.html("dashboard.html", json!({ "plan": plan }))
+}
+
+pub fn routes() -> Routes {
+    Routes::new().add("/app", get(show))
+}

@@ -1,0 +1,64 @@
+//! Rows found through their owner: a stranger's is not found, exactly like one that never was.
+
+use std::collections::HashMap;
+
+use axum::{
+    RequestPartsExt,
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+    response::{IntoResponse, Response},
+};
+use loco_rs::app::AppContext;
+use uuid::Uuid;
+
+use super::CurrentUser;
+use crate::{
+    controllers::Error,
+    models::{assets, conversations, generations, runs, users},
+};
+
+pub struct OwnConversation(pub conversations::Model);
+pub struct OwnRun(pub runs::Model, pub generations::Model);
+pub struct OwnAsset(pub assets::Model);
+
+impl FromRequestParts<AppContext> for OwnConversation {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(conversations::own(&ctx.db, &user, pid).await).map(Self)
+    }
+}
+
+impl FromRequestParts<AppContext> for OwnRun {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(runs::own(&ctx.db, &user, pid).await).map(|(run, generation)| Self(run, generation))
+    }
+}
+
+impl FromRequestParts<AppContext> for OwnAsset {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(assets::own(&ctx.db, &user, pid).await).map(Self)
+    }
+}
+
+async fn person_and_pid(parts: &mut Parts, ctx: &AppContext) -> Result<(users::Model, Uuid), Response> {
+    let CurrentUser(user) = CurrentUser::from_request_parts(parts, ctx).await?;
+    let Path(path) = parts.extract::<Path<HashMap<String, String>>>().await.map_err(IntoResponse::into_response)?;
+    let pid = path.get("pid").and_then(|pid| pid.parse().ok());
+    pid.map(|pid| (user, pid)).ok_or_else(|| Error::NotFound.into_response())
+}
+
+fn found<T>(looked: loco_rs::Result<Option<T>>) -> Result<T, Response> {
+    match looked {
+        Ok(Some(row)) => Ok(row),
+        Ok(None) => Err(Error::NotFound.into_response()),
+        Err(error) => Err(Error::from(error).into_response()),
+    }
+}

@@ -1,0 +1,135 @@
+//! What every page shows around its own content, and the way to render it.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, StatusCode, request::Parts},
+    response::{Html, IntoResponse, Response},
+};
+use loco_rs::{
+    app::AppContext,
+    controller::views::{ViewEngine, ViewRenderer, engines::TeraView},
+};
+use serde_json::{Value, json};
+
+use super::Visitor;
+use crate::{
+    context::Nproxy,
+    controllers::{Error, Result},
+    models::{allowances, conversations, users},
+    views::{self, allowances::AllowanceView},
+};
+
+/// Sent by htmx with everything it asks for.
+#[must_use]
+pub fn is_htmx(headers: &HeaderMap) -> bool {
+    headers.get("hx-request").is_some()
+}
+
+/// A page about to be rendered.
+pub struct Page {
+    view: TeraView,
+    frame: serde_json::Map<String, Value>,
+    pub allowance: AllowanceView,
+    pub is_htmx: bool,
+}
+
+impl FromRequestParts<AppContext> for Page {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self> {
+        let Visitor(user) = Visitor::from_request_parts(parts, ctx).await?;
+        let ViewEngine(view) = ViewEngine::<TeraView>::from_request_parts(parts, ctx).await?;
+        let allowance = allowance_of(ctx, user.as_ref()).await?;
+        let frame = frame(ctx, user.as_ref(), &allowance, parts.uri.path());
+        Ok(Self { view, frame, allowance, is_htmx: is_htmx(&parts.headers) })
+    }
+}
+
+impl Page {
+    /// # Errors
+    /// The template is wrong.
+    pub fn html(self, template: &str, content: Value) -> Result<Response> {
+        self.with_status(StatusCode::OK, template, content)
+    }
+
+    /// # Errors
+    /// The template is wrong.
+    pub fn with_status(mut self, status: StatusCode, template: &str, content: Value) -> Result<Response> {
+        if let Value::Object(content) = content {
+            self.frame.extend(content);
+        }
+        let body = self.view.render(template, Value::Object(self.frame))?;
+        Ok((status, Html(body)).into_response())
+    }
+
+    /// Looks at the allowance again: something has been spent since the request came in.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn refresh_allowance(&mut self, ctx: &AppContext, user: &users::Model) -> Result<()> {
+        self.allowance = allowance_of(ctx, Some(user)).await?;
+        self.frame.insert("me".into(), me(user, &self.allowance));
+        Ok(())
+    }
+
+    /// Adds the conversations of the sidebar.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn with_sidebar(
+        mut self,
+        ctx: &AppContext,
+        user: &users::Model,
+        current: Option<&conversations::Model>,
+    ) -> Result<Self> {
+        let recent = conversations::recent(&ctx.db, user).await?;
+        let now = crate::models::clock::now(&ctx.db).await?;
+        let shown: Vec<_> = recent.iter().map(|c| views::conversations::view(c, current, now)).collect();
+        self.frame.insert("conversations".into(), json!(shown));
+        Ok(self)
+    }
+}
+
+/// Around every page, signed in or not.
+#[must_use]
+pub fn frame(
+    ctx: &AppContext,
+    user: Option<&users::Model>,
+    allowance: &AllowanceView,
+    path: &str,
+) -> serde_json::Map<String, Value> {
+    let parts = ctx.parts();
+    let settings = parts.settings();
+    let dev = settings.sandbox.on.then(
+        || json!({ "mail_url": format!("{}/mail", settings.sandbox.url()), "sandbox_url": settings.sandbox.url() }),
+    );
+    let frame = json!({
+        "site": {
+            "name": "nproxy",
+            "version": env!("CARGO_PKG_VERSION"),
+            "support_url": settings.support_bot_url,
+            "registration_open": true,
+            "dev": dev,
+        },
+        "me": user.map(|user| me(user, allowance)),
+        "flash": null,
+        "path": path,
+        "conversations": [],
+    });
+    match frame {
+        Value::Object(frame) => frame,
+        _ => serde_json::Map::new(),
+    }
+}
+
+fn me(user: &users::Model, allowance: &AllowanceView) -> Value {
+    json!({ "email": user.email(), "allowance": allowance })
+}
+
+async fn allowance_of(ctx: &AppContext, user: Option<&users::Model>) -> Result<AllowanceView> {
+    let current = match user {
+        Some(user) => allowances::current(&ctx.db, user.id).await?,
+        None => Vec::new(),
+    };
+    Ok(views::allowances::view(&current))
+}

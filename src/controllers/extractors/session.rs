@@ -1,0 +1,99 @@
+//! The signed-in person behind a request. `__Host-` keeps the cookie to this host and to HTTPS (browsers take
+//! `localhost` for safe); the server-side row is what makes it worth something.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, Method, Uri, request::Parts},
+    response::{IntoResponse, Redirect, Response},
+};
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use loco_rs::app::AppContext;
+use time::Duration;
+
+use super::page::is_htmx;
+use crate::{
+    controllers::Error,
+    models::{sessions, tokens::PlainToken, users},
+};
+
+const COOKIE: &str = "__Host-nproxy";
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone)]
+pub struct CurrentUser(pub users::Model);
+
+/// Somebody who may be signed in.
+#[derive(Debug, Clone)]
+pub struct Visitor(pub Option<users::Model>);
+
+#[must_use]
+pub fn session_cookie(token: &PlainToken) -> Cookie<'static> {
+    Cookie::build((COOKIE, token.expose().to_owned()))
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(Duration::seconds(sessions::LIFETIME.num_seconds()))
+        .build()
+}
+
+#[must_use]
+pub fn cleared_cookie() -> Cookie<'static> {
+    let mut cookie = session_cookie(&PlainToken::received(""));
+    cookie.make_removal();
+    cookie
+}
+
+/// The token in the cookie, whatever it is worth.
+#[must_use]
+pub fn session_token(headers: &HeaderMap) -> Option<PlainToken> {
+    CookieJar::from_headers(headers).get(COOKIE).map(|cookie| PlainToken::received(cookie.value()))
+}
+
+impl FromRequestParts<AppContext> for Visitor {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Error> {
+        // Several extractors of one request ask; the database is asked once.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let user = match session_token(&parts.headers) {
+            Some(token) => sessions::resume(&ctx.db, &token).await?.map(|(_, user)| user),
+            None => None,
+        };
+        let visitor = Self(user);
+        parts.extensions.insert(visitor.clone());
+        Ok(visitor)
+    }
+}
+
+impl FromRequestParts<AppContext> for CurrentUser {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        match Visitor::from_request_parts(parts, ctx).await {
+            Ok(Visitor(Some(user))) => Ok(Self(user)),
+            Ok(Visitor(None)) => Err(to_login(parts)),
+            Err(error) => Err(error.into_response()),
+        }
+    }
+}
+
+/// Browsers are sent to the login page and come back after it; htmx is told to move the whole page.
+fn to_login(parts: &Parts) -> Response {
+    let login = format!("/login{}", next(&parts.method, &parts.uri));
+    if is_htmx(&parts.headers) {
+        return ([("HX-Redirect", login)], axum::http::StatusCode::UNAUTHORIZED).into_response();
+    }
+    Redirect::to(&login).into_response()
+}
+
+fn next(method: &Method, uri: &Uri) -> String {
+    if method != Method::GET || uri.path() == "/app" {
+        return String::new();
+    }
+    let path = uri.path_and_query().map_or(uri.path(), |p| p.as_str());
+    let encoded: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
+    format!("?next={encoded}")
+}

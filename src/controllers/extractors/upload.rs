@@ -1,0 +1,86 @@
+//! The composer's form: fields and at most one file, read under limits.
+
+use axum::{
+    extract::{FromRequest, Multipart, Request, multipart::Field},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use bytes::{Bytes, BytesMut};
+use loco_rs::app::AppContext;
+
+use crate::{
+    controllers::Error,
+    models::{assets::picture::UPLOAD_MAX_BYTES, generations::Ask},
+};
+
+/// A text field longer than this is nobody's prompt.
+const FIELD_MAX_BYTES: usize = 64 * 1024;
+
+/// A wish as a browser sends it: `multipart/form-data`, or a plain form without a file.
+pub struct AskForm(pub Ask);
+
+impl FromRequest<AppContext> for AskForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, ctx: &AppContext) -> Result<Self, Response> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        if kind.starts_with("application/x-www-form-urlencoded") {
+            return plain(request, ctx).await;
+        }
+        let mut form = Multipart::from_request(request, ctx).await.map_err(IntoResponse::into_response)?;
+        let mut ask = Ask::default();
+        while let Some(mut field) = form.next_field().await.map_err(IntoResponse::into_response)? {
+            let name = field.name().unwrap_or_default().to_owned();
+            if name == "image" {
+                // One byte over the limit is kept, so that the wish itself can say what is wrong.
+                let bytes = read(&mut field, UPLOAD_MAX_BYTES + 1).await?;
+                // A file input without a file arrives as an empty one.
+                ask.image = Some(bytes).filter(|bytes| !bytes.is_empty());
+                continue;
+            }
+            let bytes = read(&mut field, FIELD_MAX_BYTES).await?;
+            let text = String::from_utf8(bytes.to_vec()).map_err(|_| not_text())?;
+            put(&mut ask, &name, text);
+        }
+        Ok(Self(ask))
+    }
+}
+
+async fn plain(request: Request, ctx: &AppContext) -> Result<AskForm, Response> {
+    let body = Bytes::from_request(request, ctx).await.map_err(IntoResponse::into_response)?;
+    let mut ask = Ask::default();
+    for (name, value) in url::form_urlencoded::parse(&body) {
+        put(&mut ask, &name, value.into_owned());
+    }
+    Ok(AskForm(ask))
+}
+
+/// Reads on to the end, keeps what fits.
+async fn read(field: &mut Field<'_>, keep: usize) -> Result<Bytes, Response> {
+    let mut kept = BytesMut::new();
+    while let Some(chunk) = field.chunk().await.map_err(IntoResponse::into_response)? {
+        let room = keep.saturating_sub(kept.len());
+        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+    Ok(kept.freeze())
+}
+
+fn put(ask: &mut Ask, name: &str, value: String) {
+    match name {
+        "mode" => ask.mode = value,
+        "prompt" => ask.prompt = value,
+        "model" => ask.model = value,
+        "resolution" => ask.resolution = value,
+        "aspect_ratio" => ask.aspect_ratio = value,
+        "batch_size" => ask.batch_size = value,
+        "strength" => ask.strength = value,
+        "input" => ask.input = value,
+        "client_token" => ask.client_token = value,
+        // Unknown fields change nothing.
+        _ => {}
+    }
+}
+
+fn not_text() -> Response {
+    Error::BadRequest("A field of the form is not text.").into_response()
+}

@@ -1,0 +1,84 @@
+//! Bytes of one's own pictures. Nothing leaves without a look at whose it is.
+
+use axum::{
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use loco_rs::{app::AppContext, controller::Routes};
+use serde::Deserialize;
+
+use super::{Result, extractors::OwnAsset};
+use crate::{
+    models::{assets, generations},
+    views,
+};
+
+/// The bytes under an address never change; the address is only for its owner.
+const CACHE: &str = "private, max-age=31536000, immutable";
+
+/// What a browser may do with a picture that it opens by itself: show it.
+const ALONE: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+#[derive(Deserialize)]
+struct How {
+    #[serde(default)]
+    download: String,
+}
+
+async fn show(
+    State(ctx): State<AppContext>,
+    OwnAsset(asset): OwnAsset,
+    headers: HeaderMap,
+    Query(how): Query<How>,
+) -> Result<Response> {
+    if is_known(&headers, &asset.sha256) {
+        return Ok(StatusCode::NOT_MODIFIED.into_response());
+    }
+    let name = if how.download.is_empty() {
+        None
+    } else {
+        let prompt = generations::prompt_of(&ctx.db, asset.id).await?.unwrap_or_default();
+        Some(views::assets::file_name(&asset, &prompt))
+    };
+    let bytes = asset.read(&ctx).await?;
+    Ok(file(&asset.mime, &asset.sha256, bytes, name))
+}
+
+async fn thumbnail(State(ctx): State<AppContext>, OwnAsset(asset): OwnAsset, headers: HeaderMap) -> Result<Response> {
+    let tag = thumbnail_tag(&asset);
+    if is_known(&headers, &tag) {
+        return Ok(StatusCode::NOT_MODIFIED.into_response());
+    }
+    let bytes = asset.read_thumbnail(&ctx).await?;
+    Ok(file("image/jpeg", &tag, bytes, None))
+}
+
+fn thumbnail_tag(asset: &assets::Model) -> String {
+    format!("{}-thumb", asset.sha256)
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == format!("\"{tag}\"").as_bytes())
+}
+
+fn file(mime: &str, tag: &str, bytes: Bytes, download_as: Option<String>) -> Response {
+    let disposition = match download_as {
+        Some(name) => format!("attachment; filename=\"{name}\""),
+        None => "inline".into(),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, mime.to_owned()),
+        (header::CACHE_CONTROL, CACHE.into()),
+        (header::ETAG, format!("\"{tag}\"")),
+        (header::CONTENT_DISPOSITION, disposition),
+        (header::CONTENT_SECURITY_POLICY, ALONE.into()),
+    ];
+    (headers, bytes).into_response()
+}
+
+pub fn routes() -> Routes {
+    Routes::new().add("/app/files/{pid}", get(show)).add("/app/files/{pid}/thumbnail", get(thumbnail))
+}

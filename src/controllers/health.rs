@@ -1,0 +1,45 @@
+//! `/up`: the process lives. `/ready`: what it needs answers.
+
+use std::{path::Path, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use loco_rs::{app::AppContext, controller::Routes};
+use serde_json::json;
+use tokio::time::timeout;
+
+/// A part that takes longer is not ready.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+async fn up() -> Response {
+    Json(json!({ "ok": true, "version": env!("CARGO_PKG_VERSION") })).into_response()
+}
+
+async fn ready(State(ctx): State<AppContext>) -> Response {
+    let database = in_time(async { ctx.db.ping().await.is_ok() }).await;
+    let jobs = in_time(async {
+        match &ctx.queue_provider {
+            Some(queue) => queue.ping().await.is_ok(),
+            None => false,
+        }
+    })
+    .await;
+    // Whether it is there does not matter: the store has to answer.
+    let storage = in_time(async { ctx.storage.exists(Path::new("ready")).await.is_ok() }).await;
+    let ok = database && jobs && storage;
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ok": ok, "database": database, "jobs": jobs, "storage": storage }))).into_response()
+}
+
+async fn in_time(check: impl Future<Output = bool>) -> bool {
+    timeout(PATIENCE, check).await.unwrap_or(false)
+}
+
+pub fn routes() -> Routes {
+    Routes::new().add("/up", get(up)).add("/ready", get(ready))
+}

@@ -1,0 +1,17 @@
+//! Doors for browsers: find, call one verb, answer.
+
+pub mod billing;
+pub mod conversations;
+pub mod dashboard;
+pub mod error;
+pub mod extractors;
+pub mod files;
+pub mod health;
+pub mod home;
+pub mod passwords;
+pub mod pictures;
+pub mod registrations;
+pub mod runs;
+pub mod sessions;
+
+pub use error::{Error, Result};

@@ -1,0 +1,113 @@
+//! Opening an account, and proving that the address is one's own.
+
+use axum::{
+    Form,
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use axum_extra::extract::cookie::CookieJar;
+use loco_rs::{app::AppContext, controller::Routes};
+use serde::Deserialize;
+use serde_json::json;
+use validator::ValidateEmail;
+
+use super::{
+    Result,
+    extractors::{Client, Page, Visitor, session_cookie},
+};
+use crate::models::{
+    sessions,
+    tokens::PlainToken,
+    users::{self, LinkState, Purpose, links, password_fault},
+};
+
+/// Nobody's address is longer (RFC 5321).
+const EMAIL_MAX: usize = 254;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    #[serde(default)]
+    pub email: String,
+    #[serde(default)]
+    pub password: String,
+}
+
+#[derive(Deserialize)]
+pub struct Link {
+    #[serde(default)]
+    pub token: String,
+}
+
+async fn new(Visitor(user): Visitor, page: Page) -> Result<Response> {
+    if user.is_some() {
+        return Ok(Redirect::to("/app").into_response());
+    }
+    page.html("users/register.html", form("", "", "", ""))
+}
+
+async fn create(State(ctx): State<AppContext>, page: Page, Form(given): Form<Credentials>) -> Result<Response> {
+    let email = given.email.trim();
+    let email_fault =
+        if email.len() <= EMAIL_MAX && email.validate_email() { "" } else { "This is not an e-mail address." };
+    let password_fault = password_fault(&given.password, email).unwrap_or_default();
+    if !email_fault.is_empty() || !password_fault.is_empty() {
+        let again = form(email, email_fault, &password_fault, "");
+        return page.with_status(StatusCode::UNPROCESSABLE_ENTITY, "users/register.html", again);
+    }
+    users::register(&ctx, email, &given.password).await?;
+    page.html("users/check_mail.html", json!({ "email": email, "what": "activation" }))
+}
+
+/// Only shows the button: programs that follow every link of a mail use nothing up.
+async fn confirm(State(ctx): State<AppContext>, page: Page, Query(link): Query<Link>) -> Result<Response> {
+    let state = links::look(&ctx.db, Purpose::Activation, &PlainToken::received(&link.token)).await?;
+    page.html("users/activation.html", activation(&link.token, state))
+}
+
+async fn activate(
+    State(ctx): State<AppContext>,
+    client: Client,
+    jar: CookieJar,
+    page: Page,
+    Form(link): Form<Link>,
+) -> Result<Response> {
+    match users::activate_by_link(&ctx, &PlainToken::received(&link.token)).await? {
+        Ok(user) => {
+            let token = sessions::start(&ctx.db, &user, &client.ip.to_string(), &client.user_agent).await?;
+            Ok((jar.add(session_cookie(&token)), Redirect::to("/app/conversations")).into_response())
+        }
+        Err(state) => {
+            page.with_status(StatusCode::UNPROCESSABLE_ENTITY, "users/activation.html", activation("", state))
+        }
+    }
+}
+
+fn activation(token: &str, state: LinkState) -> serde_json::Value {
+    json!({ "activation": { "token": token, "state": link_word(state) } })
+}
+
+/// What a link is worth, in the words of the templates.
+#[must_use]
+pub fn link_word(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Open => "ask",
+        LinkState::Expired => "expired",
+        LinkState::Used => "used",
+        LinkState::Superseded | LinkState::Unknown => "invalid",
+    }
+}
+
+/// The shape of every form of the account pages.
+#[must_use]
+pub fn form(email: &str, email_fault: &str, password_fault: &str, base: &str) -> serde_json::Value {
+    json!({ "form": {
+        "values": { "email": email },
+        "errors": { "email": email_fault, "password": password_fault, "base": base },
+    } })
+}
+
+pub fn routes() -> Routes {
+    Routes::new().add("/register", get(new).post(create)).add("/activation", get(confirm).post(activate))
+}

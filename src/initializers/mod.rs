@@ -1,0 +1,9 @@
+//! Wiring that belongs to a running server.
+
+pub mod database;
+pub mod edge;
+pub mod errors;
+pub mod people;
+pub mod sandbox;
+pub mod timetable;
+pub mod views;

@@ -1,0 +1,13 @@
+//! nproxy: a studio where people make pictures in a chat, over a pool of provider keys. `ARCHITECTURE.md` is the map.
+
+pub mod adapters;
+pub mod app;
+pub mod context;
+pub mod controllers;
+mod initializers;
+pub mod mailers;
+pub mod models;
+pub mod settings;
+pub mod tasks;
+mod views;
+pub mod workers;

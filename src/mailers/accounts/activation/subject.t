@@ -1,0 +1,1 @@
+Activate your nproxy account

@@ -1,0 +1,3 @@
+//! Mails, written when they are sent.
+
+pub mod accounts;

@@ -1,0 +1,130 @@
+//! What a run may cost, set aside before it starts and settled exactly once: captured for the pictures delivered,
+//! released for the rest.
+
+use loco_rs::Result;
+use sea_orm::{
+    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
+    DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter, sea_query::Expr,
+};
+
+use super::{
+    _entities::holds::{ActiveModel, Column, Entity},
+    activities::Actor,
+    allowances::{self, Kind},
+    clock,
+    ledger_entries::{self, Movement},
+    text,
+};
+
+pub use super::_entities::holds::Model;
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum State {
+    Open,
+    Captured,
+    Released,
+}
+
+/// What a run of `outputs` pictures costs: each picture is one request of a quota or trial, or its price in tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    pub outputs: i64,
+    pub tokens_each: i64,
+}
+
+impl Cost {
+    #[must_use]
+    pub const fn of(self, kind: Kind) -> i64 {
+        match kind {
+            Kind::Quota | Kind::Trial => self.outputs,
+            Kind::Tokens => self.outputs * self.tokens_each,
+        }
+    }
+}
+
+/// What became of the wish to set something aside.
+#[derive(Debug)]
+pub enum Hold {
+    Held(Model),
+    /// No single allowance can pay the whole run; nothing was set aside.
+    Short,
+}
+
+/// Sets the cost of a run aside on the first allowance that can pay all of it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn hold(txn: &DatabaseTransaction, user_id: i64, run_id: i64, cost: Cost) -> Result<Hold> {
+    for allowance in allowances::current(txn, user_id).await? {
+        let amount = cost.of(allowance.kind());
+        if !allowance.claim(txn, amount).await? {
+            continue;
+        }
+        let hold = ActiveModel {
+            allowance_id: Set(allowance.id),
+            run_id: Set(run_id),
+            amount: Set(amount),
+            captured_amount: Set(0),
+            state: Set(text(State::Open)),
+            created_at: Set(clock::now(txn).await?),
+            ..Default::default()
+        }
+        .insert(txn)
+        .await?;
+        let after = allowances::by_id(txn, allowance.id).await?;
+        let movement = Movement::new(ledger_entries::Kind::Hold, format!("hold:{run_id}"), -amount, 0);
+        ledger_entries::append(txn, &after, movement.of(&hold), &Actor::User(user_id)).await?;
+        return Ok(Hold::Held(hold));
+    }
+    Ok(Hold::Short)
+}
+
+/// Ends the hold of a run: `delivered` of `requested` pictures are paid, the rest is free again. `false` when somebody
+/// else ended it before; then nothing moves.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn settle(txn: &DatabaseTransaction, run_id: i64, delivered: i64, requested: i64) -> Result<bool> {
+    let Some(hold) = of_run(txn, run_id).await? else { return Ok(false) };
+    let captured = hold.amount / requested * delivered;
+    let state = if captured > 0 { State::Captured } else { State::Released };
+    let won = Entity::update_many()
+        .col_expr(Column::State, Expr::value(text(state)))
+        .col_expr(Column::CapturedAmount, Expr::value(captured))
+        .col_expr(Column::SettledAt, Expr::value(clock::now(txn).await?))
+        .filter(Column::Id.eq(hold.id))
+        .filter(Column::State.eq(State::Open))
+        .exec(txn)
+        .await?;
+    if won.rows_affected == 0 {
+        return Ok(false);
+    }
+    let released = hold.amount - captured;
+    let after = allowances::Model::settle(txn, hold.allowance_id, captured, released).await?;
+    if captured > 0 {
+        let movement = Movement::new(ledger_entries::Kind::Capture, format!("capture:{run_id}"), 0, -captured);
+        // The release below is still to come: until it is written, what it frees is not available.
+        let between = allowances::Model { available: after.available - released, ..after.clone() };
+        ledger_entries::append(txn, &between, movement.of(&hold), &Actor::System).await?;
+    }
+    if released > 0 {
+        let movement = Movement::new(ledger_entries::Kind::Release, format!("release:{run_id}"), released, 0);
+        ledger_entries::append(txn, &after, movement.of(&hold), &Actor::System).await?;
+    }
+    Ok(true)
+}
+
+/// # Errors
+/// The database does not answer.
+pub async fn of_run(db: &impl ConnectionTrait, run_id: i64) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::RunId.eq(run_id)).one(db).await?)
+}
+
+impl Model {
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a CHECK keeps holds.state to these words")]
+    pub fn state(&self) -> State {
+        State::try_from_value(&self.state).expect("holds.state")
+    }
+}

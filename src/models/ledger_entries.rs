@@ -1,0 +1,94 @@
+//! Every movement of an allowance, appended and never changed: the database itself refuses UPDATE and DELETE. The sums
+//! of the deltas are the balances, and `check` proves it.
+
+pub mod check;
+
+use loco_rs::Result;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum,
+    EntityTrait, EnumIter, QueryFilter, QueryOrder,
+};
+
+use super::{
+    _entities::{
+        allowances, holds,
+        ledger_entries::{ActiveModel, Column, Entity},
+    },
+    activities::Actor,
+    clock, text,
+};
+
+pub use super::_entities::ledger_entries::Model;
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Kind {
+    Grant,
+    Hold,
+    Capture,
+    Release,
+    Adjust,
+    Expire,
+}
+
+/// One movement before it is written.
+#[derive(Debug)]
+pub(super) struct Movement {
+    kind: Kind,
+    idempotency_key: String,
+    available_delta: i64,
+    posted_delta: i64,
+    hold_id: Option<i64>,
+    reason: String,
+}
+
+impl Movement {
+    pub(super) fn new(kind: Kind, idempotency_key: String, available_delta: i64, posted_delta: i64) -> Self {
+        Self { kind, idempotency_key, available_delta, posted_delta, hold_id: None, reason: String::new() }
+    }
+
+    pub(super) fn of(mut self, hold: &holds::Model) -> Self {
+        self.hold_id = Some(hold.id);
+        self.reason = format!("run {}", hold.run_id);
+        self
+    }
+
+    pub(super) fn because(mut self, reason: &str) -> Self {
+        self.reason = reason.to_owned();
+        self
+    }
+}
+
+/// Writes a movement; `after` is the allowance as it stands behind it. A second one with the same key is an error of the
+/// database, which undoes the whole transaction.
+pub(super) async fn append(
+    txn: &DatabaseTransaction,
+    after: &allowances::Model,
+    movement: Movement,
+    actor: &Actor,
+) -> Result<Model> {
+    Ok(ActiveModel {
+        allowance_id: Set(after.id),
+        kind: Set(text(movement.kind)),
+        available_delta: Set(movement.available_delta),
+        posted_delta: Set(movement.posted_delta),
+        available_after: Set(after.available),
+        posted_after: Set(after.posted),
+        hold_id: Set(movement.hold_id),
+        actor: Set(actor.name()),
+        reason: Set(movement.reason),
+        idempotency_key: Set(movement.idempotency_key),
+        created_at: Set(clock::now(txn).await?),
+        ..Default::default()
+    }
+    .insert(txn)
+    .await?)
+}
+
+/// The story of one allowance, oldest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn of_allowance(db: &impl ConnectionTrait, allowance_id: i64) -> Result<Vec<Model>> {
+    Ok(Entity::find().filter(Column::AllowanceId.eq(allowance_id)).order_by_asc(Column::Id).all(db).await?)
+}

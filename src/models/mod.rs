@@ -1,0 +1,38 @@
+//! The product: rules, states, transactions. A file per noun; a folder of the same name holds its abilities.
+
+mod _entities;
+pub mod activities;
+pub mod allowances;
+pub mod assets;
+pub mod attempts;
+pub mod catalogue;
+pub mod clock;
+pub mod conversations;
+pub mod generations;
+pub mod holds;
+pub mod ledger_entries;
+pub mod outputs;
+pub mod provider_keys;
+pub mod proxies;
+pub mod runs;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
+pub mod vault;
+
+use loco_rs::Result;
+use sea_orm::{DatabaseConnection, DatabaseTransaction};
+
+/// Every writing transaction starts here: on `SQLite` it takes the write lock at once, because a transaction that reads
+/// first and writes later fails under load. Dropped without `commit`, it is rolled back.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    Ok(durable_jobs::tx::begin(db).await?)
+}
+
+/// A state as its column holds it.
+pub(crate) fn text<E: sea_orm::ActiveEnum<Value = String>>(state: E) -> String {
+    state.into_value()
+}

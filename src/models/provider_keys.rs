@@ -1,0 +1,151 @@
+//! The pool of provider keys: added by an operator, leased in turn, rested when they fail.
+
+pub mod health;
+mod lease;
+
+use loco_rs::{Error, Result, app::AppContext};
+use sea_orm::{
+    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter,
+    QueryOrder, TryInsertResult, sea_query::Expr,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::{
+    _entities::provider_keys::{ActiveModel, Column, Entity},
+    activities::{self, Actor},
+    begin, clock, proxies, text,
+};
+use crate::context::Nproxy;
+
+pub use super::_entities::provider_keys::Model;
+pub use lease::{LEASE, Lease, Leased, lease, renew};
+
+/// Calls that one key carries at once unless the operator says otherwise.
+pub const MAX_CONCURRENCY: i64 = 4;
+
+/// Shown of a secret after it was saved, so that people tell keys apart.
+const HINT_CHARS: usize = 4;
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum State {
+    Active,
+    Cooldown,
+    OutOfFunds,
+    ManualReview,
+    Disabled,
+}
+
+/// A key as an operator hands it in.
+#[derive(Debug)]
+pub struct NewKey {
+    pub provider: String,
+    /// Unique within the provider.
+    pub label: String,
+    pub secret: SecretString,
+    /// `http://user:password@host:port`, `socks5://…`; `None` = directly.
+    pub proxy: Option<SecretString>,
+    pub max_concurrency: i64,
+}
+
+/// What became of adding a key.
+#[derive(Debug)]
+pub enum Addition {
+    Added(Model),
+    LabelTaken,
+}
+
+/// # Errors
+/// An unknown provider, an address that is no proxy's, or the database does not answer.
+pub async fn add(ctx: &AppContext, new: NewKey, actor: &Actor) -> Result<Addition> {
+    let parts = ctx.parts();
+    if parts.provider(&new.provider).is_none() {
+        return Err(Error::Message(format!("provider {:?} is not known; this release has `gemini`", new.provider)));
+    }
+    let txn = begin(&ctx.db).await?;
+    let proxy = match &new.proxy {
+        Some(url) => Some(proxies::keep(ctx, &txn, &format!("{} {}", new.provider, new.label), url, actor).await?),
+        None => None,
+    };
+    let now = clock::now(&txn).await?;
+    let row = ActiveModel {
+        provider: Set(new.provider.clone()),
+        label: Set(new.label.clone()),
+        secret_enc: Set(String::new()),
+        secret_hint: Set(hint(&new.secret)),
+        proxy_id: Set(proxy.map(|p| p.id)),
+        state: Set(text(State::Active)),
+        epoch: Set(0),
+        consecutive_failures: Set(0),
+        max_concurrency: Set(new.max_concurrency),
+        turn: Set(0),
+        successes: Set(0),
+        failures: Set(0),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    if !matches!(Entity::insert(row).on_conflict_do_nothing().exec(&txn).await?, TryInsertResult::Inserted(_)) {
+        return Ok(Addition::LabelTaken);
+    }
+    let key = Entity::find()
+        .filter(Column::Provider.eq(&new.provider))
+        .filter(Column::Label.eq(&new.label))
+        .one(&txn)
+        .await?
+        .ok_or(Error::NotFound)?;
+    // The row id is part of the seal, so the secret follows the row.
+    let sealed = parts.vault().seal(&place(key.id), &new.secret)?;
+    Entity::update_many()
+        .col_expr(Column::SecretEnc, Expr::value(sealed))
+        .filter(Column::Id.eq(key.id))
+        .exec(&txn)
+        .await?;
+    let detail = json!({ "provider": new.provider, "label": new.label });
+    activities::record(&txn, actor, "create_provider_key", ("provider_key", key.id), detail).await?;
+    let key = by_id(&txn, key.id).await?.ok_or(Error::NotFound)?;
+    txn.commit().await?;
+    Ok(Addition::Added(key))
+}
+
+/// All keys, by provider and label.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<Model>> {
+    Ok(Entity::find().order_by_asc(Column::Provider).order_by_asc(Column::Id).all(db).await?)
+}
+
+/// # Errors
+/// The database does not answer.
+pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
+    Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+impl Model {
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a CHECK keeps provider_keys.state to these words")]
+    pub fn state(&self) -> State {
+        State::try_from_value(&self.state).expect("provider_keys.state")
+    }
+
+    /// The key itself, for one call.
+    pub(super) fn secret(&self, ctx: &AppContext) -> Result<SecretString> {
+        ctx.parts().vault().open(&place(self.id), &self.secret_enc)
+    }
+}
+
+fn place(id: i64) -> String {
+    format!("provider_keys|secret_enc|{id}")
+}
+
+fn hint(secret: &SecretString) -> String {
+    let secret = secret.expose_secret();
+    // Of a short secret even four characters would be too much.
+    if secret.chars().count() < 4 * HINT_CHARS {
+        return "…".into();
+    }
+    let tail: String = secret.chars().rev().take(HINT_CHARS).collect::<Vec<_>>().into_iter().rev().collect();
+    format!("…{tail}")
+}

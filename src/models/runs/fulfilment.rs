@@ -1,0 +1,336 @@
+//! How a run gets its pictures: every place looks for a key in turn until one delivers, the person's request is refused,
+//! or all keys were tried. Safe to start again at any point: what is delivered stays, what waits goes on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+use loco_rs::{Error, Result, app::AppContext};
+use sea_orm::DatabaseTransaction;
+use tokio::time::{interval, sleep};
+
+use super::{End, Model, Reason, Snapshot, by_id};
+use crate::{
+    adapters::images::{Access, Evidence, Failure, InputImage, Output, Provider, Refusal, Request},
+    context::Nproxy,
+    models::{
+        assets::{self, Origin, picture},
+        attempts::{self, Via},
+        begin, clock, generations, outputs,
+        provider_keys::{self, Lease, Leased, health},
+    },
+};
+
+/// How often the heartbeat of a lease is written.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How long a place waits before it asks again for a key that is busy.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Calls of one output that may end without anybody knowing whether they were billed.
+const AMBIGUOUS_BUDGET: u64 = 1;
+
+/// Further keys after an answer without a picture.
+const EMPTY_BUDGET: u32 = 1;
+
+/// Works on a run until it is final. Called again after a crash, it goes on where the last worker stopped.
+///
+/// # Errors
+/// Something of ours is broken; the job is tried again.
+pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
+    let Some(run) = by_id(&ctx.db, run_id).await? else { return Ok(()) };
+    if !run.start(&ctx.db).await? {
+        return Ok(());
+    }
+    let brief = Brief::of(ctx, &run).await?;
+    let places = outputs::of_runs(&ctx.db, vec![run.id]).await?;
+    let waiting = places.into_iter().filter(|place| place.state() == outputs::State::Waiting);
+    try_join_all(waiting.map(|place| Box::pin(fill(ctx, &run, &brief, place)))).await?;
+    run.settle(ctx, End::AllPlacesTried).await?;
+    Ok(())
+}
+
+/// What a run asks of a provider, in memory for as long as the run is worked on.
+struct Brief {
+    snapshot: Snapshot,
+    provider: Provider,
+    user_id: i64,
+    user_folder: String,
+    source: Option<(String, Bytes)>,
+}
+
+impl Brief {
+    async fn of(ctx: &AppContext, run: &Model) -> Result<Self> {
+        let snapshot: Snapshot = serde_json::from_value(run.inputs_snapshot.clone()).map_err(Error::wrap)?;
+        let provider = ctx
+            .parts()
+            .provider(&snapshot.provider)
+            .ok_or_else(|| Error::Message(format!("run {}: no provider {:?}", run.id, snapshot.provider)))?;
+        let source = match snapshot.source_asset_id {
+            Some(id) => {
+                let asset = assets::by_id(&ctx.db, id).await?;
+                Some((asset.mime.clone(), asset.read(ctx).await?))
+            }
+            None => None,
+        };
+        let generation = generations::by_id(&ctx.db, run.generation_id).await?;
+        Ok(Self {
+            snapshot,
+            provider,
+            user_id: generation.user_id,
+            user_folder: format!("outputs/{}", run.pid),
+            source,
+        })
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
+            wire_model: &self.snapshot.wire_model,
+            prompt: &self.snapshot.prompt,
+            aspect_ratio: Some(&self.snapshot.aspect_ratio),
+            resolution: Some(&self.snapshot.resolution),
+            input: self.source.as_ref().map(|(mime, bytes)| InputImage {
+                mime,
+                bytes,
+                strength: self.snapshot.strength.unwrap_or(1.0),
+            }),
+        }
+    }
+}
+
+/// What to do after a call.
+enum Next {
+    /// The place is taken care of: filled, or somebody else has it.
+    Done,
+    AnotherKey,
+    /// Stop, and say why.
+    GiveUp(Reason),
+}
+
+/// One place: key after key until it is filled or given up.
+async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Model) -> Result<()> {
+    let mut empties = 0;
+    loop {
+        let Some(time_left) = run.time_left(ctx).await? else {
+            return give_up(ctx, run, &place, Reason::Deadline).await;
+        };
+        if !run.is_live(&ctx.db).await? {
+            return Ok(());
+        }
+        let leased = match provider_keys::lease(ctx, &brief.snapshot.provider, run.id, place.position).await? {
+            Lease::Granted(leased) => leased,
+            Lease::Wait { until } => {
+                let pause = match until {
+                    Some(until) => (until - clock::now(&ctx.db).await?).to_std().unwrap_or_default().max(ASK_AGAIN),
+                    None => ASK_AGAIN,
+                };
+                if pause >= time_left {
+                    return give_up(ctx, run, &place, Reason::Unavailable).await;
+                }
+                // In short steps: a key may come free, or be added, meanwhile.
+                sleep(pause.min(Duration::from_secs(1))).await;
+                continue;
+            }
+            Lease::Exhausted => return give_up(ctx, run, &place, Reason::Unavailable).await,
+        };
+        attempts::close_abandoned(&ctx.db, run.id, place.position).await?;
+        if attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
+            free(ctx, &leased).await?;
+            return give_up(ctx, run, &place, Reason::Unavailable).await;
+        }
+        match call(ctx, run, brief, &place, &leased, time_left, &mut empties).await? {
+            Next::Done => return Ok(()),
+            Next::AnotherKey => {}
+            Next::GiveUp(reason) => return give_up(ctx, run, &place, reason).await,
+        }
+    }
+}
+
+/// One key: through its proxy first, and if the proxy is at fault once more without it.
+async fn call(
+    ctx: &AppContext,
+    run: &Model,
+    brief: &Brief,
+    place: &outputs::Model,
+    leased: &Leased,
+    time_left: Duration,
+    empties: &mut u32,
+) -> Result<Next> {
+    let ways: &[Via] = if leased.proxy.is_some() { &[Via::Proxy, Via::Direct] } else { &[Via::Direct] };
+    for (at, via) in ways.iter().enumerate() {
+        let attempt = attempts::open(&ctx.db, leased, *via).await?;
+        let answer = ask(ctx, brief, leased, *via, time_left).await?;
+        let failure = match answer {
+            Answer::Picture(picture) => {
+                return deliver(ctx, run, brief, place, leased, &attempt, picture).await;
+            }
+            Answer::LeaseLost => return Ok(Next::AnotherKey),
+            Answer::Failure(failure) => failure,
+        };
+        tracing::info!(
+            run.id = run.id, place = place.position, key.id = leased.key.id, via = ?via,
+            class = failure.class(), "no picture from this key"
+        );
+        let directly_next = failure.may_go_direct() && at + 1 < ways.len();
+        let txn = begin(&ctx.db).await?;
+        attempt.close(&txn, Err(&failure)).await?;
+        if directly_next {
+            txn.commit().await?;
+            continue;
+        }
+        if leased.release(&txn).await? {
+            health::failed(ctx, &txn, leased, &failure).await?;
+        }
+        txn.commit().await?;
+        return Ok(after(&failure, empties));
+    }
+    Ok(Next::AnotherKey)
+}
+
+/// What a failure means for the place; what it means for the key is `health`'s business.
+fn after(failure: &Failure, empties: &mut u32) -> Next {
+    match failure {
+        Failure::Refused { reason, .. } => Next::GiveUp(match reason {
+            Refusal::Prompt => Reason::RefusedPrompt,
+            Refusal::Output => Reason::RefusedOutput,
+            Refusal::Recitation => Reason::Recitation,
+            Refusal::BadInput => Reason::BadInput,
+        }),
+        Failure::Empty { .. } if *empties >= EMPTY_BUDGET => Next::GiveUp(Reason::Empty),
+        Failure::Empty { .. } => {
+            *empties += 1;
+            Next::AnotherKey
+        }
+        Failure::RateLimited { .. }
+        | Failure::OutOfFunds { .. }
+        | Failure::Credential { .. }
+        | Failure::ModelAccess { .. }
+        | Failure::Transient { .. }
+        | Failure::NotSent { .. }
+        | Failure::Ambiguous { .. }
+        | Failure::ProxyFault { .. }
+        | Failure::OurFault { .. } => Next::AnotherKey,
+    }
+}
+
+enum Answer {
+    Picture(picture::Picture),
+    Failure(Failure),
+    /// The heartbeat found the lease gone: whatever comes of the call is somebody else's business now.
+    LeaseLost,
+}
+
+/// The call itself, with the lease kept alive beside it. What comes back is decoded before it counts as a picture.
+async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_left: Duration) -> Result<Answer> {
+    let parts = ctx.parts();
+    let secret = leased.key.secret(ctx)?;
+    let proxy = match (&leased.proxy, via) {
+        (Some(proxy), Via::Proxy) => Some(proxy.url(ctx)?),
+        (_, Via::Direct) | (None, Via::Proxy) => None,
+    };
+    let deadline = time_left.min(parts.settings().pool.call());
+    let request = brief.request();
+    let access = Access { secret: &secret, proxy: proxy.as_ref() };
+    let call = brief.provider.generate(parts.http(), access, &request, deadline);
+    tokio::pin!(call);
+    let mut heartbeat = interval(HEARTBEAT);
+    heartbeat.tick().await;
+    let answer = loop {
+        tokio::select! {
+            answer = &mut call => break answer,
+            _ = heartbeat.tick() => {
+                if !provider_keys::renew(&ctx.db, leased).await? {
+                    return Ok(Answer::LeaseLost);
+                }
+            }
+        }
+    };
+    match answer {
+        Err(failure) => Ok(Answer::Failure(failure)),
+        Ok(Output { bytes, .. }) => Ok(match picture::examine(bytes).await? {
+            Ok(picture) => Answer::Picture(picture),
+            Err(fault) => {
+                let said = format!("the vendor sent what cannot be shown: {fault:?}");
+                Answer::Failure(Failure::Transient { evidence: Evidence::new(None, &said, &[]) })
+            }
+        }),
+    }
+}
+
+/// Bytes first; then one transaction in which the place is filled, the attempt closed, the key praised and freed.
+async fn deliver(
+    ctx: &AppContext,
+    run: &Model,
+    brief: &Brief,
+    place: &outputs::Model,
+    leased: &Leased,
+    attempt: &attempts::Model,
+    picture: picture::Picture,
+) -> Result<Next> {
+    let stored = match assets::store(ctx, &brief.user_folder, picture).await {
+        Ok(stored) => stored,
+        Err(error) => {
+            tracing::error!(run.id = run.id, %error, "a picture could not be stored");
+            let txn = begin(&ctx.db).await?;
+            attempt.close(&txn, Ok(())).await?;
+            leased.release(&txn).await?;
+            txn.commit().await?;
+            return Ok(Next::GiveUp(Reason::Storage));
+        }
+    };
+    let txn = begin(&ctx.db).await?;
+    let kept = keep(&txn, run, brief, place, leased, attempt, &stored).await?;
+    if kept {
+        txn.commit().await?;
+    } else {
+        txn.rollback().await?;
+        stored.discard(ctx).await;
+    }
+    Ok(Next::Done)
+}
+
+/// `false` when the run is over, the place taken, or the lease lost: then nothing of it may stay.
+async fn keep(
+    txn: &DatabaseTransaction,
+    run: &Model,
+    brief: &Brief,
+    place: &outputs::Model,
+    leased: &Leased,
+    attempt: &attempts::Model,
+    stored: &assets::Stored,
+) -> Result<bool> {
+    if !leased.release(txn).await? || !run.progressed(txn, 1).await? {
+        return Ok(false);
+    }
+    let asset = stored.keep(txn, brief.user_id, Origin::Output).await?;
+    if !place.fill(txn, asset.id).await? {
+        return Ok(false);
+    }
+    attempt.close(txn, Ok(())).await?;
+    health::succeeded(txn, leased).await?;
+    Ok(true)
+}
+
+async fn give_up(ctx: &AppContext, run: &Model, place: &outputs::Model, reason: Reason) -> Result<()> {
+    let txn = begin(&ctx.db).await?;
+    if outputs::give_up(&txn, run.id, Some(place.position), reason).await? > 0 {
+        run.progressed(&txn, 0).await?;
+    }
+    txn.commit().await?;
+    Ok(())
+}
+
+async fn free(ctx: &AppContext, leased: &Leased) -> Result<()> {
+    let txn = begin(&ctx.db).await?;
+    leased.release(&txn).await?;
+    txn.commit().await?;
+    Ok(())
+}
+
+impl Model {
+    /// `None` when the time of the run is up.
+    async fn time_left(&self, ctx: &AppContext) -> Result<Option<Duration>> {
+        let left = self.deadline_at - clock::now(&ctx.db).await?;
+        Ok(left.to_std().ok().filter(|left| !left.is_zero()))
+    }
+}

@@ -1,0 +1,61 @@
+//! Runs that nobody works on any more: ended when their time is up, handed to a job again while it is not.
+
+use chrono::TimeDelta;
+use loco_rs::{Result, app::AppContext};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{Column, End, Entity, LIVE, Model};
+use crate::{
+    context::Nproxy,
+    models::{begin, clock},
+    workers::{
+        Durable,
+        fulfil_run::{FulfilRun, Order},
+    },
+};
+
+/// A worker ends its own run at the deadline; only after this much more is it taken for gone.
+const AFTER_DEADLINE: TimeDelta = TimeDelta::seconds(15);
+
+/// A live run older than this is given a job again; a job that is still there makes that nothing.
+const WITHOUT_JOB: TimeDelta = TimeDelta::seconds(60);
+
+/// One page of work; the task runs every minute.
+const AT_ONCE: u64 = 500;
+
+/// What a sweep did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    pub ended: usize,
+    pub handed_on: usize,
+}
+
+/// Scheduled, and safe to run by hand at any time.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn recover_stuck(ctx: &AppContext) -> Result<Recovered> {
+    let now = clock::now(&ctx.db).await?;
+    let mut recovered = Recovered::default();
+    let live = || Entity::find().filter(Column::State.is_in(LIVE)).order_by_asc(Column::DeadlineAt).limit(AT_ONCE);
+    for run in live().filter(Column::DeadlineAt.lte(now - AFTER_DEADLINE)).all(&ctx.db).await? {
+        recovered.ended += usize::from(run.settle(ctx, End::OutOfTime).await?);
+    }
+    let forgotten = live().filter(Column::DeadlineAt.gt(now)).filter(Column::CreatedAt.lte(now - WITHOUT_JOB));
+    for run in forgotten.all(&ctx.db).await? {
+        recovered.handed_on += usize::from(run.hand_on(ctx).await?);
+    }
+    Ok(recovered)
+}
+
+impl Model {
+    /// Makes sure that a job works on the run; `false` when there is one.
+    async fn hand_on(&self, ctx: &AppContext) -> Result<bool> {
+        let txn = begin(&ctx.db).await?;
+        let job = FulfilRun::enqueue(&txn, &Order { run: self.id }).await?;
+        txn.commit().await?;
+        let is_new = !job.duplicate;
+        ctx.parts().jobs().hint(&[job]).await;
+        Ok(is_new)
+    }
+}

@@ -1,0 +1,78 @@
+//! Tokens that open something: 256 random bits for the person, their SHA-256 for the database. The types keep the two
+//! apart: a plain token cannot be stored, a hash cannot be mailed, and neither shows itself in `Debug`.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::TryRngCore;
+use sha2::{Digest, Sha256};
+
+const TOKEN_BYTES: usize = 32;
+
+/// What the person holds; 43 characters of URL-safe base64.
+pub struct PlainToken(String);
+
+/// What the database holds; lower-case hex.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HashedToken(String);
+
+impl PlainToken {
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "without randomness from the operating system nothing may go on")]
+    pub fn mint() -> Self {
+        let mut bytes = [0_u8; TOKEN_BYTES];
+        rand::rngs::OsRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes");
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// A token as it came back in a cookie or a form.
+    #[must_use]
+    pub fn received(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    #[must_use]
+    pub fn hashed(&self) -> HashedToken {
+        HashedToken(hex(&Sha256::digest(self.0.as_bytes())))
+    }
+
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl HashedToken {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PlainToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainToken(…)")
+    }
+}
+
+impl fmt::Debug for HashedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashedToken(…)")
+    }
+}
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// SHA-256 in lower-case hex.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}

@@ -1,0 +1,130 @@
+//! Mailed links: 24 hours, once, and only the newest of its purpose.
+
+use chrono::TimeDelta;
+use loco_rs::Result;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum,
+    EntityTrait, EnumIter, PaginatorTrait, QueryFilter, sea_query::Expr,
+};
+
+use super::Model;
+use crate::models::{
+    _entities::links::{self, ActiveModel, Column, Entity},
+    clock, text,
+    tokens::PlainToken,
+};
+
+const LIFETIME: TimeDelta = TimeDelta::hours(24);
+
+/// Links of one purpose that one account is sent within an hour; further requests are answered alike and send nothing.
+const PER_HOUR: u64 = 5;
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, serde::Serialize, serde::Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    Activation,
+    Reset,
+    EmailChange,
+}
+
+/// What a link is worth at the moment.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    Open,
+    Expired,
+    Used,
+    Superseded,
+    Unknown,
+}
+
+impl Model {
+    /// A fresh link; older ones of the purpose stop working. `None` when the person had enough of them this hour.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mint_link(&self, txn: &DatabaseTransaction, purpose: Purpose) -> Result<Option<PlainToken>> {
+        let now = clock::now(txn).await?;
+        let recent = Entity::find()
+            .filter(Column::UserId.eq(self.id))
+            .filter(Column::Purpose.eq(purpose))
+            .filter(Column::CreatedAt.gt(now - TimeDelta::hours(1)))
+            .count(txn)
+            .await?;
+        if recent >= PER_HOUR {
+            return Ok(None);
+        }
+        Entity::update_many()
+            .col_expr(Column::SupersededAt, Expr::value(now))
+            .filter(Column::UserId.eq(self.id))
+            .filter(Column::Purpose.eq(purpose))
+            .filter(Column::UsedAt.is_null())
+            .filter(Column::SupersededAt.is_null())
+            .exec(txn)
+            .await?;
+        let token = PlainToken::mint();
+        ActiveModel {
+            user_id: Set(self.id),
+            purpose: Set(text(purpose)),
+            token_hash: Set(token.hashed().as_str().to_owned()),
+            expires_at: Set(now + LIFETIME),
+            created_at: Set(now),
+            ..Default::default()
+        }
+        .insert(txn)
+        .await?;
+        Ok(Some(token))
+    }
+}
+
+/// What the page of a link shows before the button is pressed; uses nothing up.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn look(db: &impl ConnectionTrait, purpose: Purpose, token: &PlainToken) -> Result<LinkState> {
+    let link = find(db, purpose, token).await?;
+    state(db, link.as_ref()).await
+}
+
+/// Uses the link up and says whose it is; of two clicks exactly one wins.
+pub(super) async fn redeem(
+    txn: &DatabaseTransaction,
+    purpose: Purpose,
+    token: &PlainToken,
+) -> Result<std::result::Result<i64, LinkState>> {
+    let link = find(txn, purpose, token).await?;
+    let Some(link) = link else { return Ok(Err(LinkState::Unknown)) };
+    let now = clock::now(txn).await?;
+    let won = Entity::update_many()
+        .col_expr(Column::UsedAt, Expr::value(now))
+        .filter(Column::Id.eq(link.id))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::SupersededAt.is_null())
+        .filter(Column::ExpiresAt.gt(now))
+        .exec(txn)
+        .await?
+        .rows_affected
+        == 1;
+    if won { Ok(Ok(link.user_id)) } else { Ok(Err(state(txn, find(txn, purpose, token).await?.as_ref()).await?)) }
+}
+
+async fn find(db: &impl ConnectionTrait, purpose: Purpose, token: &PlainToken) -> Result<Option<links::Model>> {
+    Ok(Entity::find()
+        .filter(Column::TokenHash.eq(token.hashed().as_str()))
+        .filter(Column::Purpose.eq(purpose))
+        .one(db)
+        .await?)
+}
+
+async fn state(db: &impl ConnectionTrait, link: Option<&links::Model>) -> Result<LinkState> {
+    let Some(link) = link else { return Ok(LinkState::Unknown) };
+    Ok(if link.used_at.is_some() {
+        LinkState::Used
+    } else if link.superseded_at.is_some() {
+        LinkState::Superseded
+    } else if link.expires_at <= clock::now(db).await? {
+        LinkState::Expired
+    } else {
+        LinkState::Open
+    })
+}

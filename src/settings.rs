@@ -1,0 +1,166 @@
+//! The `settings:` tree of `config/*.yaml`, read once at start. Every value has an environment variable there; nothing
+//! else in the application reads the environment.
+
+use std::{path::PathBuf, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use loco_rs::{Error, Result, config::Config, environment::Environment};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, de};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::adapters::images;
+
+/// Shorter secrets are refused in production (interface: `NPROXY_SECRET_KEY`).
+const SECRET_KEY_MIN_BYTES: usize = 32;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where people reach the application; the base of every mailed link.
+    #[serde(deserialize_with = "url_from_text")]
+    pub app_url: Url,
+    /// Seals provider keys and proxy passwords at rest. At least 32 bytes in production.
+    pub secret_key: SecretString,
+    /// `From` of every mail.
+    pub mailer_from: String,
+    /// A chat where people find help; empty = no link.
+    #[serde(default)]
+    pub support_bot_url: String,
+    /// Offers and models, checked at start.
+    pub catalogue: PathBuf,
+    pub storage: Storage,
+    pub images: images::Settings,
+    #[serde(default)]
+    pub pool: Pool,
+    pub sandbox: Sandbox,
+    /// Addresses or networks whose `X-Forwarded-For` is believed, separated by commas.
+    #[serde(default)]
+    pub trusted_proxies: String,
+}
+
+/// Where files lie: S3 when a bucket is named, otherwise a folder.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    pub dir: PathBuf,
+    #[serde(default)]
+    pub s3_endpoint: String,
+    #[serde(default)]
+    pub s3_region: String,
+    #[serde(default)]
+    pub s3_bucket: String,
+    #[serde(default)]
+    pub s3_access_key_id: String,
+    pub s3_secret_access_key: SecretString,
+}
+
+/// How patient the key pool is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pool {
+    /// Rest of a key after a retryable failure, seconds. Default 300.
+    pub cooldown_secs: u64,
+    /// One call to a provider, seconds. Default 90.
+    pub call_secs: u64,
+    /// A run from submit to its last picture, seconds. Default 180.
+    pub run_secs: u64,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { cooldown_secs: 300, call_secs: 90, run_secs: 180 }
+    }
+}
+
+impl Pool {
+    #[must_use]
+    pub const fn cooldown(&self) -> Duration {
+        Duration::from_secs(self.cooldown_secs)
+    }
+
+    #[must_use]
+    pub const fn call(&self) -> Duration {
+        Duration::from_secs(self.call_secs)
+    }
+
+    #[must_use]
+    pub const fn run(&self) -> Duration {
+        Duration::from_secs(self.run_secs)
+    }
+}
+
+/// Stand-ins for the outside world, on loopback.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sandbox {
+    pub on: bool,
+    /// Production refuses the sandbox without this.
+    #[serde(default)]
+    pub allow: bool,
+    pub port: u16,
+    pub smtp_port: u16,
+}
+
+impl Sandbox {
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+}
+
+/// `Url` without its serde feature, which would build half of the tree a second time.
+///
+/// # Errors
+/// Names the text that is not an address.
+pub(crate) fn url_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Url, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|error| de::Error::custom(format!("{text:?} is not an address: {error}")))
+}
+
+impl Settings {
+    /// # Errors
+    /// Says which setting is wrong and how to mend it.
+    pub fn load(config: &Config, environment: &Environment) -> Result<Self> {
+        let tree = config.settings.clone().ok_or_else(|| Error::string("config: no `settings:` section"))?;
+        let settings: Self =
+            serde_json::from_value(tree).map_err(|e| Error::Message(format!("config: settings: {e}")))?;
+        if *environment == Environment::Production {
+            settings.fit_for_production()?;
+        }
+        Ok(settings)
+    }
+
+    fn fit_for_production(&self) -> Result<()> {
+        if self.secret_key.expose_secret().len() < SECRET_KEY_MIN_BYTES {
+            return Err(Error::Message(format!(
+                "NPROXY_SECRET_KEY must be at least {SECRET_KEY_MIN_BYTES} bytes in production; \
+                 make one with: openssl rand -base64 48"
+            )));
+        }
+        if self.sandbox.on && !self.sandbox.allow {
+            return Err(Error::string(
+                "the sandbox answers instead of the real services: production refuses SANDBOX=on unless ALLOW_SANDBOX=yes",
+            ));
+        }
+        Ok(())
+    }
+
+    /// 32 bytes derived from the secret key; `purpose` keeps the uses apart.
+    #[must_use]
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(b"nproxy/");
+        hash.update(purpose.as_bytes());
+        hash.update(b"/");
+        hash.update(self.secret_key.expose_secret().as_bytes());
+        hash.finalize().into()
+    }
+
+    /// Names the key without showing it: stored beside what it sealed.
+    #[must_use]
+    pub fn secret_key_id(&self) -> String {
+        STANDARD.encode(&Sha256::digest(self.derived_key("key-id"))[..6])
+    }
+}

@@ -1,0 +1,30 @@
+//! Operator tasks: `nproxy task NAME key:value …`. Doors: parse, one verb, say what came of it.
+
+pub mod grant;
+pub mod key_add;
+pub mod key_cooldown_recovery;
+pub mod key_list;
+pub mod ledger_check;
+pub mod stuck_run_recovery;
+pub mod user_activate;
+
+use loco_rs::{Error, Result, task::Vars};
+
+/// The value of `key:`, or the usage of the task.
+fn required<'a>(vars: &'a Vars, key: &str, usage: &str) -> Result<&'a str> {
+    optional(vars, key).ok_or_else(|| Error::Message(format!("{key}: is missing\nusage: {usage}")))
+}
+
+fn optional<'a>(vars: &'a Vars, key: &str) -> Option<&'a str> {
+    vars.cli_arg(key).ok().filter(|value| !value.is_empty())
+}
+
+/// `json:true` asks for output that a script reads.
+fn wants_json(vars: &Vars) -> bool {
+    optional(vars, "json") == Some("true")
+}
+
+#[expect(clippy::print_stdout, reason = "a task answers on the console")]
+fn say(text: impl std::fmt::Display) {
+    println!("{text}");
+}

@@ -1,0 +1,75 @@
+//! A picture as pages show it.
+
+use serde::Serialize;
+
+use crate::models::assets::Model;
+
+const ALT_CHARS: usize = 140;
+const FILE_NAME_CHARS: usize = 30;
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PictureView {
+    pub pid: String,
+    pub url: String,
+    pub thumb_url: String,
+    pub download_url: String,
+    pub use_url: String,
+    pub width: i64,
+    pub height: i64,
+    pub alt: String,
+}
+
+/// `conversation_url` is where "use as input" leads.
+#[must_use]
+pub fn picture(asset: &Model, prompt: &str, conversation_url: &str) -> PictureView {
+    let pid = asset.pid.to_string();
+    PictureView {
+        url: file_url(asset),
+        thumb_url: thumb_url(asset),
+        download_url: format!("/app/files/{pid}?download=1"),
+        use_url: format!("{conversation_url}?input={pid}#composer"),
+        width: asset.width,
+        height: asset.height,
+        alt: alt(prompt),
+        pid,
+    }
+}
+
+#[must_use]
+pub fn file_url(asset: &Model) -> String {
+    format!("/app/files/{}", asset.pid)
+}
+
+#[must_use]
+pub fn thumb_url(asset: &Model) -> String {
+    format!("/app/files/{}/thumbnail", asset.pid)
+}
+
+/// The prompt stands for what is seen.
+#[must_use]
+pub fn alt(prompt: &str) -> String {
+    let words = prompt.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.chars().count() <= ALT_CHARS {
+        return words;
+    }
+    format!("{}…", words.chars().take(ALT_CHARS).collect::<String>())
+}
+
+/// `a-lighthouse-at-dusk-20261121.jpg`: the beginning of the prompt, the day, the real type.
+#[must_use]
+pub fn file_name(asset: &Model, prompt: &str) -> String {
+    let mut stem = String::new();
+    for c in prompt.chars().take(FILE_NAME_CHARS * 2) {
+        if c.is_ascii_alphanumeric() {
+            stem.push(c.to_ascii_lowercase());
+        } else if !stem.ends_with('-') && !stem.is_empty() {
+            stem.push('-');
+        }
+        if stem.len() >= FILE_NAME_CHARS {
+            break;
+        }
+    }
+    let stem = stem.trim_matches('-');
+    let stem = if stem.is_empty() { "picture" } else { stem };
+    format!("{stem}-{}.{}", asset.created_at.format("%Y%m%d"), asset.extension())
+}

@@ -1,0 +1,10 @@
+//! Models → what templates show, once per noun. No queries, no writes, no rules.
+
+pub mod allowances;
+pub mod assets;
+pub mod billing;
+pub mod composer;
+pub mod conversations;
+pub mod failures;
+pub mod runs;
+pub mod turns;

@@ -1,0 +1,33 @@
+//! Jobs are doors: parse, load, one verb. The row in `jobs` is the truth; `enqueue` writes it in the caller's
+//! transaction, and whoever commits hints the runners.
+
+pub mod deliver_mail;
+pub mod fulfil_run;
+pub mod run_task;
+
+use durable_jobs::{Enqueued, NewJob};
+use loco_rs::{Error, Result, bgworker::BackgroundWorker};
+use sea_orm::ConnectionTrait;
+use serde::{Deserialize, Serialize};
+
+/// A worker whose jobs can be enqueued inside a transaction.
+pub trait Durable<A>: BackgroundWorker<A> + Sized
+where
+    A: Send + Sync + Serialize + for<'de> Deserialize<'de> + 'static,
+{
+    /// Tries in all before a job is dead.
+    const ATTEMPTS: i32;
+
+    /// At most one live job per key.
+    fn unique_key(_args: &A) -> Option<String> {
+        None
+    }
+
+    #[expect(async_fn_in_trait, reason = "only ever called on concrete workers of this crate")]
+    async fn enqueue(db: &impl ConnectionTrait, args: &A) -> Result<Enqueued> {
+        let mut job = NewJob::new(Self::class_name(), serde_json::to_value(args).map_err(Error::wrap)?);
+        job.max_attempts = Self::ATTEMPTS;
+        job.dedupe_key = Self::unique_key(args);
+        Ok(durable_jobs::enqueue(db, job).await?)
+    }
+}

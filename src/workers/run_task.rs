@@ -1,0 +1,47 @@
+//! An entry of the timetable: runs a task by its name, as a person could by hand.
+
+use std::collections::BTreeMap;
+
+use loco_rs::{
+    app::Hooks,
+    prelude::*,
+    task::{Tasks, Vars},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+
+pub struct RunTask {
+    ctx: AppContext,
+}
+
+/// A task and its `key:value` arguments, as the `scheduler:` section writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub task: String,
+    pub vars: BTreeMap<String, String>,
+}
+
+impl Entry {
+    /// `"key_cooldown_recovery limit:10"`
+    #[must_use]
+    pub fn parse(run: &str) -> Self {
+        let mut words = run.split_whitespace();
+        let task = words.next().unwrap_or_default().to_owned();
+        let vars = words.filter_map(|word| word.split_once(':')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        Self { task, vars }
+    }
+}
+
+#[async_trait]
+impl BackgroundWorker<Entry> for RunTask {
+    fn build(ctx: &AppContext) -> Self {
+        Self { ctx: ctx.clone() }
+    }
+
+    async fn perform(&self, Entry { task, vars }: Entry) -> Result<()> {
+        let mut tasks = Tasks::default();
+        App::register_tasks(&mut tasks);
+        tasks.run(&self.ctx, &task, &Vars::from_cli_args(vars.into_iter().collect())).await
+    }
+}
