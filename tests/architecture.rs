@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("views", &["models"], &["sea_orm"]),
     ("models", &["adapters", "mailers", "workers"], &[]),
     ("mailers", &["models"], &["sea_orm"]),
-    ("workers", &["models"], &[]),
+    ("workers", &["models", "mailers"], &[]),
     ("tasks", &["models"], &[]),
     ("bot", &["models"], &["sea_orm"]),
     ("adapters", &[], &["sea_orm"]),

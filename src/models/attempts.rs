@@ -21,7 +21,6 @@ pub use super::_entities::attempts::Model;
 pub const OPEN: &str = "open";
 /// Cut off by a crash: nobody saw the end.
 pub const UNKNOWN: &str = "unknown";
-const AMBIGUOUS: &str = "ambiguous";
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -101,7 +100,7 @@ pub(super) async fn ambiguous(db: &impl ConnectionTrait, run_id: i64, position: 
     Ok(Entity::find()
         .filter(Column::RunId.eq(run_id))
         .filter(Column::Position.eq(position))
-        .filter(Column::Outcome.is_in([AMBIGUOUS, UNKNOWN]))
+        .filter(Column::MaybeBilled.eq(true))
         .count(db)
         .await?)
 }

@@ -60,7 +60,7 @@ async fn the_heartbeat_keeps_a_long_job_from_being_reaped() {
 #[tokio::test]
 async fn a_handler_whose_lease_was_stolen_is_stopped() {
     bench(async |bench| {
-        let queue = bench.queue(short_leases());
+        let queue = bench.queue(Settings { lease: Duration::from_secs(600), ..short_leases() });
         let stopped = Arc::new(AtomicBool::new(false));
         let flag = stopped.clone();
         on(&queue, "Slow", move |_, _| {
@@ -74,7 +74,7 @@ async fn a_handler_whose_lease_was_stolen_is_stopped() {
         .await;
         let running = start(&queue);
         let id = bench.put(job("Slow")).await.id;
-        bench.reaches(id, State::Running).await;
+        bench.reaches(id, State::Running).await; // for ten minutes, as far as the runner knows
         // The thief's lease is long: nobody else takes it back meanwhile.
         bench.sql("UPDATE jobs SET lease_token = 1, lease_owner = 'thief', lease_expires_at = '2099-01-01T00:00:00+00:00'").await;
         until(async || stopped.load(SeqCst)).await;

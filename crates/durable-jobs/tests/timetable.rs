@@ -56,6 +56,8 @@ fn schedules_are_read_as_loco_reads_them() {
         assert_eq!(read.latest(now), Some(at(latest)), "{schedule}");
         assert_eq!(read.next(now), Some(at(next)), "{schedule}");
     }
+    let never = Schedule::parse("0 0 0 31 2 *").unwrap();
+    assert_eq!((never.latest(now), never.next(now)), (None, None));
     for nonsense in ["", "0 61 * * * *", "* *", "whenever you like"] {
         assert!(entry("x", nonsense).parse().is_err(), "{nonsense}");
     }

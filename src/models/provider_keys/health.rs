@@ -43,13 +43,12 @@ enum Verdict {
 fn verdict(failure: &Failure) -> Verdict {
     match failure {
         Failure::Refused { .. } | Failure::Empty { .. } | Failure::OurFault { .. } => Verdict::Innocent,
+        // The proxy's doing. Where the same key is tried directly afterwards, that call speaks for the key.
+        Failure::ProxyFault { .. } => Verdict::Innocent,
         // The account cannot use the model: the pool serves one model per provider, so resting the key is resting the pair.
         Failure::ModelAccess { .. } => Verdict::Rest(Some(MODEL_ACCESS_REST)),
         Failure::RateLimited { retry_after, .. } => Verdict::Rest(*retry_after),
-        Failure::Transient { .. }
-        | Failure::NotSent { .. }
-        | Failure::Ambiguous { .. }
-        | Failure::ProxyFault { .. } => Verdict::Strike,
+        Failure::Transient { .. } | Failure::NotSent { .. } | Failure::Ambiguous { .. } => Verdict::Strike,
         Failure::Credential { .. } => Verdict::Out(State::ManualReview),
         Failure::OutOfFunds { .. } => Verdict::Out(State::OutOfFunds),
     }

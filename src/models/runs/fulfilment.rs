@@ -251,7 +251,7 @@ async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_le
             Ok(picture) => Answer::Picture(picture),
             Err(fault) => {
                 let said = format!("the vendor sent what cannot be shown: {fault:?}");
-                Answer::Failure(Failure::Transient { evidence: Evidence::new(None, &said, &[]) })
+                Answer::Failure(Failure::Ambiguous { evidence: Evidence::new(None, &said, &[]) })
             }
         }),
     }

@@ -1,0 +1,222 @@
+//! The application under test.
+
+use std::{net::SocketAddr, time::Duration};
+
+use loco_rs::{
+    app::{AppContext, Hooks},
+    boot::StartMode,
+    config::Config,
+    environment::Environment,
+    task::{Tasks, Vars},
+};
+use nproxy::{
+    app::App,
+    models::{
+        activities::Actor,
+        provider_keys::{self, Addition, MAX_CONCURRENCY, NewKey},
+        users::{self, seeds},
+    },
+};
+use sandbox::Sandbox;
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::{Person, database::TestDatabase};
+
+/// What differs from the ordinary test application.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Keys of the pool, by their secret at the sandbox.
+    pub keys: Vec<&'static str>,
+    /// Calls per key at once.
+    pub max_concurrency: i64,
+    /// Runs jobs; without it they wait in their rows.
+    pub jobs: bool,
+    /// `settings.pool`, as the configuration writes it.
+    pub pool: Value,
+    /// The standing cast (`ada@example.com` …) is there.
+    pub people: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            keys: vec!["sandbox-k1", "sandbox-k2", "sandbox-k3"],
+            max_concurrency: MAX_CONCURRENCY,
+            jobs: true,
+            pool: json!({}),
+            people: true,
+        }
+    }
+}
+
+pub struct TestApp {
+    pub ctx: AppContext,
+    pub url: String,
+    pub sandbox: Sandbox,
+    pub folder: TempDir,
+    database: Option<TestDatabase>,
+    server: JoinHandle<()>,
+    jobs: Option<JoinHandle<()>>,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    pub async fn with(setup: Setup) -> Self {
+        let folder = TempDir::new().unwrap();
+        let sandbox = Sandbox::start(sandbox::Options { latency: Duration::ZERO, ..Default::default() }).await.unwrap();
+        let database = TestDatabase::create(folder.path()).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // A name that browsers take for safe, so that the cookie's `Secure` holds.
+        let url = format!("http://localhost:{}", address.port());
+        let config = config(&url, &database.url, &folder, &sandbox, &setup).await;
+
+        let booted = App::boot(StartMode::ServerAndWorker, &Environment::Test, config).await.unwrap();
+        let ctx = booted.app_context;
+        let router = booted.router.unwrap();
+        let server = tokio::spawn(async move {
+            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
+        });
+        let queue = ctx.queue_provider.clone().unwrap();
+        let jobs = setup.jobs.then(|| {
+            tokio::spawn(async move {
+                queue.run(Vec::new()).await.unwrap();
+            })
+        });
+        let app = Self { ctx, url, sandbox, folder, database: Some(database), server, jobs };
+        if setup.people {
+            seeds::seed(&app.ctx).await.unwrap();
+        }
+        for key in &setup.keys {
+            app.add_key(key, setup.max_concurrency).await;
+        }
+        app
+    }
+
+    /// A browser without a session.
+    pub fn visitor(&self) -> Person {
+        Person::new(&self.url)
+    }
+
+    /// A browser signed in through the real door, as `ada`, `bo`, `cy`, `dee` or `eve`.
+    pub async fn sign_in(&self, name: &str) -> Person {
+        let person = self.visitor();
+        let email = format!("{name}@example.com");
+        let answer = person.post("/login", &[("email", &email), ("password", seeds::PASSWORD)]).await;
+        assert_eq!(answer.status, 303, "{name} signs in: {}", answer.body);
+        person
+    }
+
+    pub async fn user(&self, name: &str) -> users::Model {
+        users::by_email(&self.ctx.db, &format!("{name}@example.com")).await.unwrap().unwrap()
+    }
+
+    pub async fn add_key(&self, secret: &str, max_concurrency: i64) -> i64 {
+        let new = NewKey {
+            provider: "gemini".into(),
+            label: secret.into(),
+            secret: secret.to_owned().into(),
+            proxy: None,
+            max_concurrency,
+        };
+        match provider_keys::add(&self.ctx, new, &Actor::System).await.unwrap() {
+            Addition::Added(key) => key.id,
+            Addition::LabelTaken => panic!("two keys {secret}"),
+        }
+    }
+
+    /// The row of the key with this secret at the sandbox.
+    pub async fn key(&self, secret: &str) -> provider_keys::Model {
+        let keys = provider_keys::list(&self.ctx.db).await.unwrap();
+        keys.into_iter().find(|key| key.label == secret).unwrap()
+    }
+
+    /// An operator task by name, as on the command line.
+    pub async fn task(&self, name: &str, vars: &[(&str, &str)]) -> loco_rs::Result<()> {
+        let mut tasks = Tasks::default();
+        App::register_tasks(&mut tasks);
+        let vars = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        tasks.run(&self.ctx, name, &Vars::from_cli_args(vars)).await
+    }
+
+    /// Changes rows by hand; `?`-free SQL that both databases take.
+    pub async fn sql(&self, sql: &str) {
+        self.ctx.db.execute_unprepared(sql).await.unwrap();
+    }
+
+    /// One number out of the database.
+    pub async fn count(&self, sql: &str) -> i64 {
+        let statement = Statement::from_string(self.ctx.db.get_database_backend(), sql.to_owned());
+        let row = self.ctx.db.query_one_raw(statement).await.unwrap().unwrap();
+        row.try_get_by_index(0).unwrap()
+    }
+
+    /// One text out of the database.
+    pub async fn text(&self, sql: &str) -> String {
+        let statement = Statement::from_string(self.ctx.db.get_database_backend(), sql.to_owned());
+        let row = self.ctx.db.query_one_raw(statement).await.unwrap().unwrap();
+        row.try_get_by_index(0).unwrap()
+    }
+
+    /// Moves a moment of one row; the format is the application's own on both databases.
+    pub async fn set_time(&self, table: &str, column: &str, to: chrono::DateTime<chrono::Utc>, condition: &str) {
+        let backend = self.ctx.db.get_database_backend();
+        let mark = if backend == sea_orm::DbBackend::Postgres { "$1" } else { "?" };
+        let sql = format!("UPDATE {table} SET {column} = {mark} WHERE {condition}");
+        self.ctx.db.execute_raw(Statement::from_sql_and_values(backend, sql, [to.into()])).await.unwrap();
+    }
+
+    /// Ends the test: nothing may be left open, and the books must be right.
+    pub async fn finish(mut self) {
+        if let Some(jobs) = self.jobs.take() {
+            self.ctx.queue_provider.as_ref().unwrap().shutdown().unwrap();
+            jobs.await.unwrap();
+        }
+        assert_eq!(self.count("SELECT COUNT(*) FROM key_leases").await, 0, "a key is still leased");
+        let findings = nproxy::models::ledger_entries::check::run(&self.ctx.db).await.unwrap();
+        assert!(findings.is_empty(), "the ledger is broken: {findings:?}");
+        self.abandon().await;
+    }
+
+    /// Ends a test that broke things on purpose.
+    pub async fn abandon(mut self) {
+        self.server.abort();
+        if let Some(jobs) = self.jobs.take() {
+            jobs.abort();
+        }
+        self.ctx.db.clone().close().await.unwrap();
+        self.database.take().unwrap().drop().await;
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.server.abort();
+        assert!(
+            self.database.is_none() || std::thread::panicking(),
+            "end the test with app.finish().await, which checks the books"
+        );
+    }
+}
+
+async fn config(url: &str, database: &str, folder: &TempDir, sandbox: &Sandbox, setup: &Setup) -> Config {
+    let mut config = App::load_config(&Environment::Test).await.unwrap();
+    config.database.uri = database.to_owned();
+    config.database.auto_migrate = false;
+    if let Some(smtp) = config.mailer.as_mut().and_then(|mailer| mailer.smtp.as_mut()) {
+        smtp.port = sandbox.smtp_addr().port();
+    }
+    let settings = config.settings.as_mut().unwrap();
+    settings["app_url"] = json!(url);
+    settings["storage"]["dir"] = json!(folder.path().join("files"));
+    settings["images"]["gemini"]["base_url"] = json!(sandbox.url());
+    settings["pool"] = setup.pool.clone();
+    settings["sandbox"]["on"] = json!(false);
+    config
+}
