@@ -78,7 +78,7 @@ async fn destroy(State(ctx): State<AppContext>, headers: HeaderMap, jar: CookieJ
 
 fn filled(email: &str, base: &str, next: &str) -> serde_json::Value {
     let mut form = form(email, "", "", base);
-    form["next"] = json!(if inside(next) == next { next } else { "" });
+    form["form"]["next"] = json!(if inside(next) == next { next } else { "" });
     form
 }
 

@@ -16,6 +16,9 @@ use crate::{
 /// A text field longer than this is nobody's prompt.
 const FIELD_MAX_BYTES: usize = 64 * 1024;
 
+/// Marks our own form; programs that send the fields by themselves are taken at their word.
+const COMPOSER: &str = "composer";
+
 /// A wish as a browser sends it: `multipart/form-data`, or a plain form without a file.
 pub struct AskForm(pub Ask);
 
@@ -29,6 +32,7 @@ impl FromRequest<AppContext> for AskForm {
         }
         let mut form = Multipart::from_request(request, ctx).await.map_err(IntoResponse::into_response)?;
         let mut ask = Ask::default();
+        let mut is_composer = false;
         while let Some(mut field) = form.next_field().await.map_err(IntoResponse::into_response)? {
             let name = field.name().unwrap_or_default().to_owned();
             if name == "image" {
@@ -40,19 +44,34 @@ impl FromRequest<AppContext> for AskForm {
             }
             let bytes = read(&mut field, FIELD_MAX_BYTES).await?;
             let text = String::from_utf8(bytes.to_vec()).map_err(|_| not_text())?;
+            is_composer |= name == COMPOSER;
             put(&mut ask, &name, text);
         }
-        Ok(Self(ask))
+        Ok(Self(if is_composer { as_seen(ask) } else { ask }))
     }
 }
 
 async fn plain(request: Request, ctx: &AppContext) -> Result<AskForm, Response> {
     let body = Bytes::from_request(request, ctx).await.map_err(IntoResponse::into_response)?;
     let mut ask = Ask::default();
+    let mut is_composer = false;
     for (name, value) in url::form_urlencoded::parse(&body) {
+        is_composer |= name == COMPOSER;
         put(&mut ask, &name, value.into_owned());
     }
-    Ok(AskForm(ask))
+    Ok(AskForm(if is_composer { as_seen(ask) } else { ask }))
+}
+
+/// Without JavaScript a browser sends every control of the composer, also those that the chosen mode does not use. What
+/// the person did decides: a file chosen now is worked on; otherwise "from words" leaves picture and strength aside.
+fn as_seen(mut ask: Ask) -> Ask {
+    if ask.image.is_some() {
+        ask.mode = "image_to_image".into();
+    } else if ask.mode == "text_to_image" {
+        ask.strength.clear();
+        ask.input.clear();
+    }
+    ask
 }
 
 /// Reads on to the end, keeps what fits.
