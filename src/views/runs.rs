@@ -170,8 +170,8 @@ pub fn expected_size(aspect_ratio: &str) -> (i64, i64) {
 #[must_use]
 pub fn shape(aspect_ratio: &str) -> &'static str {
     match aspect_ratio {
-        "4:3" | "3:2" => "landscape",
-        "3:4" | "2:3" => "portrait",
+        "4:3" => "landscape",
+        "3:4" => "portrait",
         "16:9" => "wide",
         "9:16" => "tall",
         _ => "square",
