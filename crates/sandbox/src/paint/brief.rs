@@ -70,7 +70,7 @@ pub(crate) fn strength(prompt: &str) -> f32 {
     let Some((number, _)) = lower[at..].split_once('%') else {
         return USUAL_STRENGTH;
     };
-    let digits = number.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let digits = number.trim_end().rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
     digits.parse::<f32>().map_or(USUAL_STRENGTH, |percent| percent.clamp(0.0, 100.0) / 100.0)
 }
 
@@ -210,3 +210,41 @@ const MOODS: &[(&[&str], &[Mood])] = &[
     (&["forest*", "jungle", "лес*"], &[Mood::Forest, Mood::Mint, Mood::Dawn, Mood::Autumn]),
     (&["desert*", "dune", "sand*", "пустын*"], &[Mood::Desert, Mood::Sunset, Mood::Gold]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strength_is_read_from_its_sentence() {
+        for (prompt, expected) in [
+            ("at night. Change strength: 65%.", 0.65),
+            ("change strength 5 %", 0.05),
+            ("Change strength: 5%", 0.05),
+            ("strength 250%", 1.0),
+            ("50% off, in red", USUAL_STRENGTH),
+            ("strength of a lion", USUAL_STRENGTH),
+        ] {
+            assert!((strength(prompt) - expected).abs() < 1e-6, "{prompt}: {}", strength(prompt));
+        }
+    }
+
+    #[test]
+    fn another_strength_is_not_another_picture() {
+        let plain = Brief::read("a quiet sea", 0, true).rng.next();
+        assert_ne!(plain, Brief::read("a quiet sea", 1, true).rng.next());
+        let seed =
+            |percent: u32| Brief::read(&format!("a quiet sea. Change strength: {percent}%."), 0, true).rng.next();
+        assert_eq!(seed(10), seed(90));
+    }
+
+    #[test]
+    fn things_outrank_places_and_colours_outrank_times() {
+        let brief = |prompt: &str| Brief::read(prompt, 0, false).motif;
+        assert_eq!(brief("a cat on a mountain by the sea"), Motif::Cat);
+        assert_eq!(brief("sunset over the mountains"), Motif::Ridges);
+        assert_ne!(brief("a category of its own"), Motif::Cat);
+        assert!(Brief::read("the sea at night", 0, false).night);
+        assert!(!Brief::read("the sea at noon", 0, false).night);
+    }
+}
