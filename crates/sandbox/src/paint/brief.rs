@@ -8,6 +8,8 @@ use super::{
     palette::{Mood, Palette},
 };
 
+/// How the sentence begins that tells the strength of a change.
+const SENTENCE: &str = "change strength";
 /// Change strength of an image-to-image prompt that names none.
 const USUAL_STRENGTH: f32 = 0.6;
 
@@ -28,7 +30,8 @@ impl Brief {
     ///
     /// `over` says that it goes over another picture, where scattered shapes would only be in the way.
     pub(crate) fn read(prompt: &str, variation: u32, over: bool) -> Self {
-        let text = without_strength(&prompt.to_lowercase());
+        let lower = prompt.to_lowercase();
+        let text = without_strength(&lower);
         let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
         let has = |stems: &[&str]| words.iter().any(|word| matches(word, stems));
 
@@ -64,7 +67,7 @@ impl Brief {
 /// `Change strength: 65%.` as 0.65.
 pub(crate) fn strength(prompt: &str) -> f32 {
     let lower = prompt.to_lowercase();
-    let Some(at) = lower.find("strength") else {
+    let Some(at) = lower.rfind(SENTENCE).or_else(|| lower.rfind("strength")) else {
         return USUAL_STRENGTH;
     };
     let Some((number, _)) = lower[at..].split_once('%') else {
@@ -74,10 +77,9 @@ pub(crate) fn strength(prompt: &str) -> f32 {
     digits.parse::<f32>().map_or(USUAL_STRENGTH, |percent| percent.clamp(0.0, 100.0) / 100.0)
 }
 
-/// The prompt without the sentence about strength: another strength shall not be another picture.
-fn without_strength(lower: &str) -> String {
-    let sentences = lower.split_inclusive(['.', '\n']);
-    sentences.filter(|sentence| !(sentence.contains("strength") && sentence.contains('%'))).collect()
+/// The prompt up to the sentence about strength, which comes last: another strength shall not be another picture.
+fn without_strength(lower: &str) -> &str {
+    lower.rfind(SENTENCE).map_or(lower, |at| &lower[..at]).trim_end()
 }
 
 /// The first entry that knows a word of the prompt: tables begin with what outranks the rest.
@@ -222,6 +224,7 @@ mod tests {
             ("change strength 5 %", 0.05),
             ("Change strength: 5%", 0.05),
             ("strength 250%", 1.0),
+            ("a man of strength, 100% gold\n\nChange strength: 20%. Stay close.", 0.2),
             ("50% off, in red", USUAL_STRENGTH),
             ("strength of a lion", USUAL_STRENGTH),
         ] {
