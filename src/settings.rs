@@ -7,6 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use loco_rs::{Error, Result, config::Config, environment::Environment};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -110,6 +111,19 @@ impl Sandbox {
     }
 }
 
+/// An address of a provider that is left empty means the sandbox while it is on, and the vendor's own otherwise.
+fn point_at_providers(tree: &mut Value) {
+    let sandbox = (tree["sandbox"]["on"] == true).then(|| format!("http://127.0.0.1:{}", tree["sandbox"]["port"]));
+    if let Some(gemini) = tree["images"]["gemini"].as_object_mut()
+        && gemini.get("base_url").is_some_and(|url| url == "")
+    {
+        match sandbox {
+            Some(url) => drop(gemini.insert("base_url".into(), url.into())),
+            None => drop(gemini.remove("base_url")),
+        }
+    }
+}
+
 /// `Url` without its serde feature, which would build half of the tree a second time.
 ///
 /// # Errors
@@ -123,7 +137,8 @@ impl Settings {
     /// # Errors
     /// Says which setting is wrong and how to mend it.
     pub fn load(config: &Config, environment: &Environment) -> Result<Self> {
-        let tree = config.settings.clone().ok_or_else(|| Error::string("config: no `settings:` section"))?;
+        let mut tree = config.settings.clone().ok_or_else(|| Error::string("config: no `settings:` section"))?;
+        point_at_providers(&mut tree);
         let settings: Self =
             serde_json::from_value(tree).map_err(|e| Error::Message(format!("config: settings: {e}")))?;
         if *environment == Environment::Production {

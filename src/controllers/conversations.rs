@@ -1,4 +1,6 @@
-//! The studio.
+//! The studio: conversations and what stands in them.
+
+mod generations;
 
 use axum::{
     extract::{DefaultBodyLimit, Query, State},
@@ -20,7 +22,7 @@ use crate::{
     models::{
         assets::{self, picture::UPLOAD_MAX_BYTES},
         conversations,
-        generations::{self, Ask, Faults, Submission},
+        generations::{self as wishes, Ask, Faults, Submission},
         outputs, runs, users,
     },
     views::{self, composer::Draft, turns},
@@ -60,7 +62,7 @@ async fn create(
     page: Page,
     AskForm(ask): AskForm,
 ) -> Result<Response> {
-    match generations::submit(&ctx, &user, None, ask.clone()).await? {
+    match wishes::submit(&ctx, &user, None, ask.clone()).await? {
         Submission::Accepted { conversation, .. } | Submission::Repeated { conversation, .. } => {
             Ok(Redirect::to(&views::conversations::url(&conversation)).into_response())
         }
@@ -83,43 +85,6 @@ async fn show(
     full(&ctx, &user, page, &conversation, draft, StatusCode::OK).await
 }
 
-/// A further prompt. htmx gets the new turn; without JavaScript the page is loaded anew.
-async fn add(
-    State(ctx): State<AppContext>,
-    CurrentUser(user): CurrentUser,
-    OwnConversation(conversation): OwnConversation,
-    mut page: Page,
-    AskForm(ask): AskForm,
-) -> Result<Response> {
-    let url = views::conversations::url(&conversation);
-    let (generation, conversation) =
-        match generations::submit(&ctx, &user, Some(conversation.clone()), ask.clone()).await? {
-            Submission::Accepted { conversation, generation } | Submission::Repeated { conversation, generation } => {
-                (generation, conversation)
-            }
-            refused => {
-                let (status, faults) = refusal(refused);
-                let draft = kept(&ctx, &user, &ask, faults).await?;
-                if !page.is_htmx {
-                    return full(&ctx, &user, page, &conversation, draft, status).await;
-                }
-                let content = composer(&ctx, &page, Some(&conversation), draft);
-                return page.with_status(status, "generations/refused.html", content);
-            }
-        };
-    if !page.is_htmx {
-        return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
-    }
-    page.refresh_allowance(&ctx, &user).await?;
-    let params = generation.params()?;
-    let rows = rows(&ctx, vec![generation.clone()]).await?;
-    let turn = turns::view(&rows, ctx.parts().catalogue(), &url).into_iter().next();
-    let mut content =
-        composer(&ctx, &page, Some(&conversation), Draft::of_generation(&generation, &params, false, None));
-    content["turn"] = json!(turn);
-    page.html("generations/created.html", content)
-}
-
 /// The first screen: nothing but the composer and what it could be asked.
 async fn blank(
     ctx: &AppContext,
@@ -140,7 +105,7 @@ async fn full(
     draft: Draft,
     status: StatusCode,
 ) -> Result<Response> {
-    let generations = generations::of_conversation(&ctx.db, conversation, TURNS).await?;
+    let generations = wishes::of_conversation(&ctx.db, conversation, TURNS).await?;
     let rows = rows(ctx, generations).await?;
     let turns = turns::view(&rows, ctx.parts().catalogue(), &views::conversations::url(conversation));
     let mut content = composer(ctx, &page, Some(conversation), draft);
@@ -160,12 +125,12 @@ fn composer(ctx: &AppContext, page: &Page, conversation: Option<&conversations::
 }
 
 /// Everything that a page of turns shows, in five queries whatever their number.
-async fn rows(ctx: &AppContext, generations: Vec<generations::Model>) -> Result<turns::Rows> {
+async fn rows(ctx: &AppContext, generations: Vec<wishes::Model>) -> Result<turns::Rows> {
     let ids: Vec<i64> = generations.iter().map(|g| g.id).collect();
     let runs = runs::newest_of(&ctx.db, ids.clone()).await?;
     let places = outputs::of_runs(&ctx.db, runs.iter().map(|run| run.id).collect()).await?;
     let pictures = assets::by_ids(&ctx.db, places.iter().filter_map(|place| place.asset_id).collect()).await?;
-    let sources = generations::sources(&ctx.db, ids).await?;
+    let sources = wishes::sources(&ctx.db, ids).await?;
     Ok(turns::Rows { generations, runs, places, pictures, sources })
 }
 
@@ -210,15 +175,15 @@ impl Start {
             None => None,
         };
         if let Some(pid) = self.from
-            && let Some(generation) = generations::own(&ctx.db, user, pid).await?
+            && let Some(generation) = wishes::own(&ctx.db, user, pid).await?
         {
             let source =
-                generations::sources(&ctx.db, vec![generation.id]).await?.into_iter().next().map(|(_, asset)| asset);
+                wishes::sources(&ctx.db, vec![generation.id]).await?.into_iter().next().map(|(_, asset)| asset);
             return Ok(Draft::of_generation(&generation, &generation.params()?, true, input.or(source)));
         }
         // In a conversation the last settings go on.
         if let Some(conversation) = conversation
-            && let Some(last) = generations::of_conversation(&ctx.db, conversation, 1).await?.first()
+            && let Some(last) = wishes::of_conversation(&ctx.db, conversation, 1).await?.first()
         {
             let draft = Draft::of_generation(last, &last.params()?, false, input);
             return Ok(Draft { prompt: self.prompt.clone(), ..draft });
@@ -231,5 +196,5 @@ pub fn routes() -> Routes {
     Routes::new()
         .add("/app/conversations", get(index).post(create).layer(DefaultBodyLimit::max(BODY_MAX)))
         .add("/app/conversations/{pid}", get(show))
-        .add("/app/conversations/{pid}/generations", post(add).layer(DefaultBodyLimit::max(BODY_MAX)))
+        .add("/app/conversations/{pid}/generations", post(generations::create).layer(DefaultBodyLimit::max(BODY_MAX)))
 }

@@ -9,7 +9,7 @@ use crate::{
     models::{
         begin,
         tokens::PlainToken,
-        users::{self, Purpose, Status},
+        users::{self, Purpose, Status, links},
     },
 };
 
@@ -66,7 +66,11 @@ pub async fn deliver(ctx: &AppContext, user_id: i64, occasion: Occasion) -> Resu
         locals: json!({ "link": link(ctx, path, token.as_ref()), "site": site_name(ctx) }),
         ..Default::default()
     };
-    Accounts::mail_template_now(ctx, template, args).await
+    let sent = Accounts::mail_template_now(ctx, template, args).await;
+    if let (Err(_), Some(token)) = (&sent, &token) {
+        links::forget(&ctx.db, token).await?;
+    }
+    sent
 }
 
 fn link(ctx: &AppContext, path: &str, token: Option<&PlainToken>) -> String {

@@ -1,5 +1,5 @@
-//! Files: uploads and outputs. Bytes first, under a key that cannot collide, then the row; what has bytes but no row is
-//! swept, what has a row always has bytes.
+//! Files: uploads and outputs. Bytes first, under a key that cannot collide, then the row; bytes without a row are
+//! reached by nobody, and what has a row always has bytes.
 
 pub mod picture;
 
@@ -122,7 +122,7 @@ impl Stored {
         .await?)
     }
 
-    /// Takes the bytes back when the row could not be written; what this misses, the sweep finds.
+    /// Takes the bytes back when the row could not be written; what this misses is reached by nobody.
     pub(super) async fn discard(&self, ctx: &AppContext) {
         for key in [&self.storage_key, &self.thumb_key] {
             if let Err(error) = ctx.storage.delete(Path::new(key)).await {

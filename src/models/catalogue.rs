@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::generations::Mode;
 
 /// Widths and heights that the vendors draw, as the form offers them.
-pub const ASPECT_RATIOS: [&str; 7] = ["1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16"];
+pub const ASPECT_RATIOS: [&str; 5] = ["1:1", "4:3", "3:4", "16:9", "9:16"];
 
 const RESOLUTIONS: [&str; 4] = ["512", "1k", "2k", "4k"];
 

@@ -60,8 +60,6 @@ pub enum Reason {
     Deadline,
     /// The pictures could not be stored.
     Storage,
-    /// The person stopped it.
-    Canceled,
 }
 
 /// Everything that the run needs, as it was when it was asked for.
@@ -226,56 +224,32 @@ impl Model {
         Ok(moved.rows_affected == 1)
     }
 
-    /// The end, whoever brings it: worker, deadline, cancel. Places that still wait are given up for `reason`; what was
+    /// The end, whoever brings it: the worker or the deadline. Places that still wait are given up for `leftover`; what was
     /// delivered is captured, the rest released. `false` when somebody else ended it before.
-    pub(super) async fn settle(&self, ctx: &AppContext, end: End) -> Result<bool> {
+    pub(super) async fn settle(&self, ctx: &AppContext, leftover: Reason) -> Result<bool> {
         let txn = begin(&ctx.db).await?;
         // The row is locked by this write before anything is counted.
         if !self.progressed(&txn, 0).await? {
             return Ok(false);
         }
-        let leftover = match end {
-            End::AllPlacesTried => Reason::Unavailable,
-            End::OutOfTime => Reason::Deadline,
-            End::Canceled => Reason::Canceled,
-        };
         outputs::give_up(&txn, self.id, None, leftover).await?;
         let places = outputs::of_runs(&txn, vec![self.id]).await?;
         let done = places.iter().filter(|place| place.state() == outputs::State::Done).count();
-        let delivered = if end == End::Canceled { 0 } else { i64::try_from(done).unwrap_or(0) };
-        let state = match (end, delivered) {
-            (End::Canceled, _) => State::Canceled,
-            (_, 0) => State::Failed,
-            _ => State::Succeeded,
+        let delivered = i64::try_from(done).map_err(Error::wrap)?;
+        let (state, failure) = match delivered {
+            0 => (State::Failed, places.iter().find_map(|place| place.failure.clone())),
+            _ => (State::Succeeded, None),
         };
-        let failure = match state {
-            State::Failed => places.iter().find_map(|place| place.failure.clone()),
-            State::Canceled => Some(text(Reason::Canceled)),
-            State::Queued | State::Running | State::Succeeded => None,
-        };
-        let now = clock::now(&txn).await?;
-        let won = Entity::update_many()
+        Entity::update_many()
             .col_expr(Column::State, Expr::value(text(state)))
             .col_expr(Column::Failure, Expr::value(failure))
-            .col_expr(Column::FinishedAt, Expr::value(now))
+            .col_expr(Column::FinishedAt, Expr::value(clock::now(&txn).await?))
             .filter(Column::Id.eq(self.id))
-            .filter(Column::State.is_in(LIVE))
             .exec(&txn)
             .await?;
-        if won.rows_affected == 0 {
-            return Ok(false);
-        }
         holds::settle(&txn, self.id, delivered, self.outputs_requested).await?;
         txn.commit().await?;
         tracing::info!(run.id = self.id, state = text(state), delivered, "run settled");
         Ok(true)
     }
-}
-
-/// Who ends a run.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    AllPlacesTried,
-    OutOfTime,
-    Canceled,
 }

@@ -214,8 +214,6 @@ fn aspect_label(aspect_ratio: &str) -> &'static str {
     match aspect_ratio {
         "4:3" => "Landscape",
         "3:4" => "Portrait",
-        "3:2" => "Photo",
-        "2:3" => "Upright photo",
         "16:9" => "Wide",
         "9:16" => "Tall",
         _ => "Square",

@@ -24,7 +24,6 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::Unavailable => "Temporarily unavailable, nothing was charged. Try again in a few minutes.",
         Reason::Deadline => "No answer in time. You were not charged. Try again.",
         Reason::Storage => "Something broke on our side. You were not charged. Try again.",
-        Reason::Canceled => "Stopped. You were not charged.",
     }
 }
 
@@ -40,6 +39,5 @@ pub const fn short(reason: Reason) -> &'static str {
         Reason::Unavailable => "Unavailable, not charged",
         Reason::Deadline => "No answer in time, not charged",
         Reason::Storage => "Broken on our side, not charged",
-        Reason::Canceled => "Stopped, not charged",
     }
 }

@@ -137,8 +137,8 @@ fn state_words(run: &Model, places: &[&outputs::Model]) -> String {
 fn notice(run: &Model, places: &[&outputs::Model], shown: &Shown<'_>) -> Option<Notice> {
     let again = || Some(Action { label: "Edit and try again", url: shown.reuse_url.to_owned() });
     match run.state() {
-        State::Failed | State::Canceled => Some(Notice {
-            tone: if run.state() == State::Canceled { "info" } else { "error" },
+        State::Failed => Some(Notice {
+            tone: "error",
             text: run.reason().map_or("No picture came. You were not charged.", failures::sentence).into(),
             action: again(),
         }),
@@ -153,7 +153,7 @@ fn notice(run: &Model, places: &[&outputs::Model], shown: &Shown<'_>) -> Option<
                 action: again(),
             })
         }
-        State::Queued | State::Running => None,
+        State::Queued | State::Running | State::Canceled => None,
     }
 }
 
@@ -170,8 +170,8 @@ pub fn expected_size(aspect_ratio: &str) -> (i64, i64) {
 #[must_use]
 pub fn shape(aspect_ratio: &str) -> &'static str {
     match aspect_ratio {
-        "4:3" | "3:2" => "landscape",
-        "3:4" | "2:3" => "portrait",
+        "4:3" => "landscape",
+        "3:4" => "portrait",
         "16:9" => "wide",
         "9:16" => "tall",
         _ => "square",

@@ -23,5 +23,5 @@ impl BackgroundWorker<Letter> for DeliverMail {
 
 impl Durable<Letter> for DeliverMail {
     /// With the default backoff about a day of a mail server that does not answer.
-    const ATTEMPTS: i32 = 20;
+    const ATTEMPTS: i32 = 300;
 }

@@ -158,7 +158,7 @@ fn decode(bytes: &Bytes, max_bytes: usize) -> std::result::Result<Decoded, Fault
 fn stripped(bytes: &Bytes, format: ImageFormat) -> Option<Bytes> {
     /// What a PNG needs to show its pixels.
     const PNG_KEPT: [&[u8; 4]; 7] = [b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"sRGB", b"IDAT", b"IEND"];
-    /// What a JPEG needs: everything but APPn above the JFIF header, and comments.
+    /// What a JPEG needs: everything but `APPn` above the JFIF header, and comments.
     const fn jpeg_kept(marker: u8) -> bool {
         !matches!(marker, 0xE1..=0xEF | 0xFE)
     }

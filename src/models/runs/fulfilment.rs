@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::DatabaseTransaction;
 use tokio::time::{interval, sleep};
 
-use super::{End, Model, Reason, Snapshot, by_id};
+use super::{Model, Reason, Snapshot, by_id};
 use crate::{
     adapters::images::{Access, Evidence, Failure, InputImage, Output, Provider, Refusal, Request},
     context::Nproxy,
@@ -45,8 +45,11 @@ pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
     let brief = Brief::of(ctx, &run).await?;
     let places = outputs::of_runs(&ctx.db, vec![run.id]).await?;
     let waiting = places.into_iter().filter(|place| place.state() == outputs::State::Waiting);
-    try_join_all(waiting.map(|place| Box::pin(fill(ctx, &run, &brief, place)))).await?;
-    run.settle(ctx, End::AllPlacesTried).await?;
+    // All of them to their end, even if one finds something of ours broken: what is under way may be billed.
+    for filled in join_all(waiting.map(|place| Box::pin(fill(ctx, &run, &brief, place)))).await {
+        filled?;
+    }
+    run.settle(ctx, Reason::Unavailable).await?;
     Ok(())
 }
 
@@ -239,8 +242,11 @@ async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_le
         tokio::select! {
             answer = &mut call => break answer,
             _ = heartbeat.tick() => {
-                if !provider_keys::renew(&ctx.db, leased).await? {
-                    return Ok(Answer::LeaseLost);
+                match provider_keys::renew(&ctx.db, leased).await {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(Answer::LeaseLost),
+                    // The database may be back before the lease has run out; whoever delivers asks it again.
+                    Err(error) => tracing::warn!(run.id = leased.run_id, %error, "a lease could not be renewed"),
                 }
             }
         }

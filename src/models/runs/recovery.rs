@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{Column, End, Entity, LIVE, Model};
+use super::{Column, Entity, LIVE, Model, Reason};
 use crate::{
     context::Nproxy,
     models::{begin, clock},
@@ -39,7 +39,7 @@ pub async fn recover_stuck(ctx: &AppContext) -> Result<Recovered> {
     let mut recovered = Recovered::default();
     let live = || Entity::find().filter(Column::State.is_in(LIVE)).order_by_asc(Column::DeadlineAt).limit(AT_ONCE);
     for run in live().filter(Column::DeadlineAt.lte(now - AFTER_DEADLINE)).all(&ctx.db).await? {
-        recovered.ended += usize::from(run.settle(ctx, End::OutOfTime).await?);
+        recovered.ended += usize::from(run.settle(ctx, Reason::Deadline).await?);
     }
     let forgotten = live().filter(Column::DeadlineAt.gt(now)).filter(Column::CreatedAt.lte(now - WITHOUT_JOB));
     for run in forgotten.all(&ctx.db).await? {

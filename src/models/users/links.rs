@@ -77,6 +77,15 @@ impl Model {
     }
 }
 
+/// Takes back a link whose mail did not leave: nobody has it, and it must not count against the person.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn forget(db: &impl ConnectionTrait, token: &PlainToken) -> Result<()> {
+    Entity::delete_many().filter(Column::TokenHash.eq(token.hashed().as_str())).exec(db).await?;
+    Ok(())
+}
+
 /// What the page of a link shows before the button is pressed; uses nothing up.
 ///
 /// # Errors

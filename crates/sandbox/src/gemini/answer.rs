@@ -114,6 +114,9 @@ impl VendorError {
     }
 }
 
+/// What [`super::Fault::Garbage`] answers.
+pub(super) const GARBAGE: &str = "<<not json>> \u{0} upstream said something else";
+
 /// The vendor indents its JSON by two.
 pub(super) fn pretty(value: &Value) -> Bytes {
     serde_json::to_vec_pretty(value).unwrap_or_default().into()

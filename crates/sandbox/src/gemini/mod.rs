@@ -4,10 +4,13 @@ mod answer;
 mod body;
 mod call;
 mod fault;
+mod generate;
+mod keys;
 mod models;
 mod request;
 mod routes;
 mod schema;
+mod visit;
 
 use std::{
     collections::HashMap,
@@ -32,6 +35,9 @@ pub const EVERY_KEY: &str = "*";
 
 /// Prompts whose repetitions are counted, before the counting starts over.
 const COUNTED_PROMPTS: usize = 10_000;
+
+/// Keys whose calls in flight are counted, before idle ones are forgotten.
+const COUNTED_KEYS: usize = 10_000;
 
 /// The image provider: what it was asked and how it shall fail. Clones share everything.
 #[derive(Clone, Debug)]
@@ -169,6 +175,9 @@ impl Gemini {
     /// Takes note of a call that arrived.
     fn arrive(&self, call: Call) -> Ticket {
         let mut state = lock(&self.state);
+        if state.gauges.len() > COUNTED_KEYS {
+            state.gauges.retain(|_, gauge| gauge.now > 0);
+        }
         let gauge = state.gauges.entry(call.key.clone()).or_default();
         gauge.now += 1;
         gauge.max = gauge.max.max(gauge.now);

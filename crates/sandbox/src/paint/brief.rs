@@ -8,6 +8,8 @@ use super::{
     palette::{Mood, Palette},
 };
 
+/// How the sentence begins that tells the strength of a change.
+const SENTENCE: &str = "change strength";
 /// Change strength of an image-to-image prompt that names none.
 const USUAL_STRENGTH: f32 = 0.6;
 
@@ -28,7 +30,8 @@ impl Brief {
     ///
     /// `over` says that it goes over another picture, where scattered shapes would only be in the way.
     pub(crate) fn read(prompt: &str, variation: u32, over: bool) -> Self {
-        let text = without_strength(&prompt.to_lowercase());
+        let lower = prompt.to_lowercase();
+        let text = without_strength(&lower);
         let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
         let has = |stems: &[&str]| words.iter().any(|word| matches(word, stems));
 
@@ -64,20 +67,19 @@ impl Brief {
 /// `Change strength: 65%.` as 0.65.
 pub(crate) fn strength(prompt: &str) -> f32 {
     let lower = prompt.to_lowercase();
-    let Some(at) = lower.find("strength") else {
+    let Some(at) = lower.rfind(SENTENCE).or_else(|| lower.rfind("strength")) else {
         return USUAL_STRENGTH;
     };
     let Some((number, _)) = lower[at..].split_once('%') else {
         return USUAL_STRENGTH;
     };
-    let digits = number.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let digits = number.trim_end().rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
     digits.parse::<f32>().map_or(USUAL_STRENGTH, |percent| percent.clamp(0.0, 100.0) / 100.0)
 }
 
-/// The prompt without the sentence about strength: another strength shall not be another picture.
-fn without_strength(lower: &str) -> String {
-    let sentences = lower.split_inclusive(['.', '\n']);
-    sentences.filter(|sentence| !(sentence.contains("strength") && sentence.contains('%'))).collect()
+/// The prompt up to the sentence about strength, which comes last: another strength shall not be another picture.
+fn without_strength(lower: &str) -> &str {
+    lower.rfind(SENTENCE).map_or(lower, |at| &lower[..at]).trim_end()
 }
 
 /// The first entry that knows a word of the prompt: tables begin with what outranks the rest.
@@ -210,3 +212,42 @@ const MOODS: &[(&[&str], &[Mood])] = &[
     (&["forest*", "jungle", "лес*"], &[Mood::Forest, Mood::Mint, Mood::Dawn, Mood::Autumn]),
     (&["desert*", "dune", "sand*", "пустын*"], &[Mood::Desert, Mood::Sunset, Mood::Gold]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strength_is_read_from_its_sentence() {
+        for (prompt, expected) in [
+            ("at night. Change strength: 65%.", 0.65),
+            ("change strength 5 %", 0.05),
+            ("Change strength: 5%", 0.05),
+            ("strength 250%", 1.0),
+            ("a man of strength, 100% gold\n\nChange strength: 20%. Stay close.", 0.2),
+            ("50% off, in red", USUAL_STRENGTH),
+            ("strength of a lion", USUAL_STRENGTH),
+        ] {
+            assert!((strength(prompt) - expected).abs() < 1e-6, "{prompt}: {}", strength(prompt));
+        }
+    }
+
+    #[test]
+    fn another_strength_is_not_another_picture() {
+        let plain = Brief::read("a quiet sea", 0, true).rng.next();
+        assert_ne!(plain, Brief::read("a quiet sea", 1, true).rng.next());
+        let seed =
+            |percent: u32| Brief::read(&format!("a quiet sea. Change strength: {percent}%."), 0, true).rng.next();
+        assert_eq!(seed(10), seed(90));
+    }
+
+    #[test]
+    fn things_outrank_places_and_colours_outrank_times() {
+        let brief = |prompt: &str| Brief::read(prompt, 0, false).motif;
+        assert_eq!(brief("a cat on a mountain by the sea"), Motif::Cat);
+        assert_eq!(brief("sunset over the mountains"), Motif::Ridges);
+        assert_ne!(brief("a category of its own"), Motif::Cat);
+        assert!(Brief::read("the sea at night", 0, false).night);
+        assert!(!Brief::read("the sea at noon", 0, false).night);
+    }
+}

@@ -5,7 +5,7 @@
 
 use super::{
     colour::{Rgb, blend},
-    noise::{hash_unit, lerp},
+    noise::{hash, lerp},
 };
 
 #[derive(Clone, Debug)]
@@ -119,16 +119,22 @@ impl Canvas {
         });
     }
 
-    /// Bytes for the encoder: dithered, with a breath of film grain.
-    pub(crate) fn to_bytes(&self, seed: u32) -> Vec<u8> {
+    /// Bytes for the encoder, enlarged when asked for more pixels: dithered, with a breath of film grain.
+    pub(crate) fn to_bytes(&self, columns: usize, rows: usize, seed: u32) -> Vec<u8> {
         const GRAIN: f32 = 1.6;
-        let columns = self.columns;
-        let mut bytes = vec![[0u8; 3]; self.pixels.len()];
+        let (wide, tall) = (self.width / columns as f32, self.height / rows as f32);
+        let same = (columns, rows) == (self.columns, self.rows);
+        let mut bytes = vec![[0u8; 3]; columns * rows];
         parallel_rows(&mut bytes, columns, |row, line| {
-            let pixels = &self.pixels[row * columns..(row + 1) * columns];
-            for (column, (pixel, out)) in pixels.iter().zip(line).enumerate() {
-                let chance =
-                    hash_unit(column as i32, row as i32, seed) + hash_unit(row as i32, column as i32, !seed) - 1.0;
+            let y = (row as f32 + 0.5) * tall;
+            for (column, out) in line.iter_mut().enumerate() {
+                let pixel = if same {
+                    self.pixels[row * columns + column]
+                } else {
+                    self.sample((column as f32 + 0.5) * wide, y)
+                };
+                let bits = hash(column as i32, row as i32, seed);
+                let chance = ((bits & 0xffff) + (bits >> 16)) as f32 / 65_536.0 - 1.0;
                 *out = pixel.map(|channel| (channel * 255.0 + chance * GRAIN + 0.5).clamp(0.0, 255.0) as u8);
             }
         });
@@ -194,9 +200,9 @@ pub(crate) struct Field {
 }
 
 impl Field {
-    /// Evaluates `f` on every `coarse`th pixel.
+    /// Evaluates `f` on every `coarse`th pixel; of a large picture, as if it had a thousand rows.
     pub(crate) fn new(canvas: &Canvas, coarse: f32, f: impl Fn(f32, f32) -> f32 + Sync) -> Self {
-        let step = canvas.px * coarse;
+        let step = canvas.px.max(1.0 / 1024.0) * coarse;
         let columns = (canvas.width / step).ceil() as usize + 3;
         let rows = (canvas.height / step).ceil() as usize + 3;
         let mut values = vec![0.0; columns * rows];

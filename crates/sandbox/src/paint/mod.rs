@@ -18,7 +18,7 @@ use bytes::Bytes;
 use image::{
     ExtendedColorType, ImageEncoder, ImageReader, Limits, RgbImage,
     codecs::{jpeg::JpegEncoder, png::PngEncoder},
-    imageops::{self, FilterType},
+    imageops,
 };
 
 use brief::Brief;
@@ -107,14 +107,11 @@ pub fn paint(order: &Order) -> Result<Picture, Error> {
         canvas = remix::remix(&sources, &canvas, &brief, brief::strength(&order.prompt));
     }
 
-    let image =
-        RgbImage::from_raw(columns, rows, canvas.to_bytes(grain)).unwrap_or_else(|| RgbImage::new(columns, rows));
-    let small = imageops::thumbnail(&image, thumb(columns, rows).0, thumb(columns, rows).1);
-    let image = if (columns, rows) == (order.width, order.height) {
-        image
-    } else {
-        imageops::resize(&image, order.width, order.height, FilterType::Triangle)
-    };
+    let bytes = canvas.to_bytes(order.width as usize, order.height as usize, grain);
+    let image = RgbImage::from_raw(order.width, order.height, bytes)
+        .unwrap_or_else(|| RgbImage::new(order.width, order.height));
+    let (wide, tall) = thumb(order.width, order.height);
+    let small = imageops::thumbnail(&image, wide, tall);
     Ok(Picture { bytes: encode(&image, order.format, JPEG_QUALITY)?, thumbnail: encode(&small, Format::Jpeg, 80)? })
 }
 

@@ -9,7 +9,7 @@ use super::{
     brief::Brief,
     canvas::{Canvas, Field},
     colour::{Rgb, blend, luma, scale, screen},
-    noise::{fbm, smooth},
+    noise::{Norm as _, fbm, smooth},
 };
 
 /// Tones a strongly changed picture keeps.
@@ -58,7 +58,7 @@ pub(super) fn remix(sources: &[RgbImage], scene: &Canvas, brief: &Brief, strengt
         let reach = 2.0 * px;
         let dx = luma(original.sample(x + reach, y)) - luma(original.sample((x - reach).max(0.0), y));
         let dy = luma(original.sample(x, y + reach)) - luma(original.sample(x, (y - reach).max(0.0)));
-        let edge = smooth(0.05, 0.28, dx.hypot(dy));
+        let edge = smooth(0.05, 0.28, dx.norm(dy));
         let other = scene.sample(x, y);
         let calm = (1.0 - edge) * (0.55 + 0.45 * (1.0 - y / tall));
         colour = blend(colour, soft_light(colour, other), 0.75 * strength * calm);

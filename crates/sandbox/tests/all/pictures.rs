@@ -150,6 +150,18 @@ fn bombs_and_nonsense_are_not_decoded() {
     }
 }
 
+/// How long a whole call takes when pictures are only sketched.
+#[tokio::test]
+#[ignore = "measures"]
+async fn how_long_a_sketched_call_takes() {
+    let sandbox = start().await;
+    for prompt in ["sea", "forest", "silk"] {
+        let start = Instant::now();
+        call(&sandbox, MODEL, &ask(prompt)).await;
+        println!("{prompt}: {:?}", start.elapsed());
+    }
+}
+
 /// Not a limit, a look: how long the motifs take here. Run with `--ignored --nocapture`.
 #[test]
 #[ignore = "measures"]

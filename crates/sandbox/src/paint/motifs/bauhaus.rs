@@ -4,7 +4,7 @@ use crate::paint::{
     brief::Brief,
     canvas::{Canvas, Field},
     colour::{Rgb, scale},
-    noise::fbm,
+    noise::{Norm as _, fbm},
 };
 
 pub(super) fn draw(c: &mut Canvas, b: &mut Brief) {
@@ -63,22 +63,22 @@ fn tile(c: &mut Canvas, b: &mut Brief, place: [f32; 4], paper: Rgb) {
     let inside = |x: f32, y: f32| rect(x, y, cx, cy, w / 2.0, h / 2.0);
     match b.rng.below(8) {
         0 => {
-            c.fill(place, |x, y| (x - cx).hypot(y - cy) - size * 0.42, |_, _| first);
-            c.fill(place, |x, y| (x - cx).hypot(y - cy) - size * 0.18, |_, _| second);
+            c.fill(place, |x, y| (x - cx).norm(y - cy) - size * 0.42, |_, _| first);
+            c.fill(place, |x, y| (x - cx).norm(y - cy) - size * 0.18, |_, _| second);
         }
         1 => {
             let (qx, qy) = (cx - sx * w / 2.0, cy - sy * h / 2.0);
-            c.fill(place, |x, y| ((x - qx).hypot(y - qy) - size).max(inside(x, y)), |_, _| first);
+            c.fill(place, |x, y| ((x - qx).norm(y - qy) - size).max(inside(x, y)), |_, _| first);
         }
         2 => {
             let (qx, qy) = (cx - sx * w / 2.0, cy - sy * h / 2.0);
             for (n, ink) in [first, ground, second, ground].into_iter().enumerate() {
                 let r = size * (1.0 - 0.25 * n as f32);
-                c.fill(place, |x, y| ((x - qx).hypot(y - qy) - r).max(inside(x, y)), |_, _| ink);
+                c.fill(place, |x, y| ((x - qx).norm(y - qy) - r).max(inside(x, y)), |_, _| ink);
             }
         }
         3 => {
-            c.fill(place, |x, y| ((x - cx).hypot(y - (cy - sy * h / 2.0)) - size / 2.0).max(inside(x, y)), |_, _| first)
+            c.fill(place, |x, y| ((x - cx).norm(y - (cy - sy * h / 2.0)) - size / 2.0).max(inside(x, y)), |_, _| first)
         }
         4 => c.fill(place, |x, y| ((x - cx) / w * sx + (y - cy) / h * sy).max(inside(x, y)) * size, |_, _| first),
         5 => {
@@ -96,7 +96,7 @@ fn tile(c: &mut Canvas, b: &mut Brief, place: [f32; 4], paper: Rgb) {
         6 => {
             for (n, ink) in [(0, first), (1, second)] {
                 let qx = cx + (n as f32 - 0.5) * w * sx;
-                c.fill(place, |x, y| ((x - qx).hypot(y - cy) - size / 2.0).max(inside(x, y)), |_, _| ink);
+                c.fill(place, |x, y| ((x - qx).norm(y - cy) - size / 2.0).max(inside(x, y)), |_, _| ink);
             }
         }
         _ => {
@@ -105,7 +105,7 @@ fn tile(c: &mut Canvas, b: &mut Brief, place: [f32; 4], paper: Rgb) {
                 place,
                 |x, y| {
                     let (u, v) = (((x - left) / w * dots).fract() - 0.5, ((y - top) / h * dots).fract() - 0.5);
-                    (u.hypot(v) - 0.28) * size / dots
+                    (u.norm(v) - 0.28) * size / dots
                 },
                 |_, _| first,
             );

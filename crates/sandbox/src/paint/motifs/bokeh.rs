@@ -4,7 +4,7 @@ use crate::paint::{
     brief::Brief,
     canvas::{Canvas, Field},
     colour::{Ramp, mix, screen},
-    noise::{fbm, lerp, smooth},
+    noise::{Norm as _, fbm, lerp, smooth},
 };
 
 pub(super) fn draw(c: &mut Canvas, b: &mut Brief) {
@@ -32,7 +32,7 @@ pub(super) fn draw(c: &mut Canvas, b: &mut Brief) {
         let blur = radius * lerp(0.5, 0.12, far).max(0.1);
         let edge = [x0 - radius - blur, y0 - radius - blur, x0 + radius + blur, y0 + radius + blur];
         c.alter(edge, |x, y, below| {
-            let d = (x - x0).hypot(y - y0);
+            let d = (x - x0).norm(y - y0);
             let body = 1.0 - smooth(radius - blur, radius + blur, d);
             // Lenses gather light at the edge of a blurred point.
             let rim = (-((d - radius * 0.94) / (blur * 0.5)).powi(2)).exp() * 0.35;

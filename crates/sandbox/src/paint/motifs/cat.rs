@@ -5,7 +5,7 @@ use crate::paint::{
     brief::Brief,
     canvas::Canvas,
     colour::{Rgb, blend, mix, scale, screen},
-    noise::{fbm, smooth},
+    noise::{Norm as _, fbm, smooth},
 };
 
 pub(super) fn draw(c: &mut Canvas, b: &mut Brief) {
@@ -95,19 +95,19 @@ fn tail(u: f32, v: f32, curl: f32) -> f32 {
         return nearest;
     }
     let (mut x, mut y, mut angle) = (0.2f32, 0.07f32, -0.35f32);
-    for n in 0..60 {
-        let t = n as f32 / 60.0;
-        nearest = nearest.min((u - x).hypot(v - y) - (0.052 - 0.022 * t));
-        angle += if t < 0.35 { -0.051 } else { 0.078 * curl };
-        x += angle.cos() * 0.0102;
-        y += angle.sin() * 0.0102;
+    for n in 0..40 {
+        let t = n as f32 / 40.0;
+        nearest = nearest.min((u - x).norm(v - y) - (0.052 - 0.022 * t));
+        angle += if t < 0.35 { -0.0765 } else { 0.117 * curl };
+        x += angle.cos() * 0.0153;
+        y += angle.sin() * 0.0153;
     }
     nearest
 }
 
 fn ellipse(u: f32, v: f32, cx: f32, cy: f32, rx: f32, ry: f32) -> f32 {
     let (du, dv) = ((u - cx) / rx, (v - cy) / ry);
-    (du.hypot(dv) - 1.0) * rx.min(ry)
+    (du.norm(dv) - 1.0) * rx.min(ry)
 }
 
 /// Union with a soft seam.
@@ -119,7 +119,7 @@ fn join(a: f32, b: f32, soft: f32) -> f32 {
 fn triangle(u: f32, v: f32, a: (f32, f32), b: (f32, f32), c: (f32, f32)) -> f32 {
     let edge = |p: (f32, f32), q: (f32, f32)| {
         let (ex, ey) = (q.0 - p.0, q.1 - p.1);
-        ((u - p.0) * ey - (v - p.1) * ex) / ex.hypot(ey)
+        ((u - p.0) * ey - (v - p.1) * ex) / ex.norm(ey)
     };
     let turn = ((b.0 - a.0) * (c.1 - a.1) - (b.1 - a.1) * (c.0 - a.0)).signum();
     edge(a, b).mul_add(turn, 0.0).max(edge(b, c) * turn).max(edge(c, a) * turn)

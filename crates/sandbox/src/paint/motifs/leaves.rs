@@ -4,7 +4,7 @@ use crate::paint::{
     brief::Brief,
     canvas::{Canvas, Field},
     colour::{Rgb, blend, mix, scale},
-    noise::{fbm, lerp, smooth},
+    noise::{Norm as _, fbm, lerp, smooth},
 };
 
 pub(super) fn draw(c: &mut Canvas, b: &mut Brief) {
@@ -18,7 +18,7 @@ pub(super) fn draw(c: &mut Canvas, b: &mut Brief) {
     let edge = [sun.0 - sun.2, sun.1 - sun.2, sun.0 + sun.2, sun.1 + sun.2];
     c.fill(
         edge,
-        |x, y| (x - sun.0).hypot(y - sun.1) - sun.2,
+        |x, y| (x - sun.0).norm(y - sun.1) - sun.2,
         |_, y| blend(disc, low, 0.35 * smooth(sun.1, sun.1 + sun.2, y)),
     );
 
@@ -138,20 +138,20 @@ fn flower(c: &mut Canvas, b: &mut Brief, (x0, y0): (f32, f32), size: f32) {
             |x, y| {
                 let (dx, dy) = (x - x0, y - y0);
                 let wave = ((dy.atan2(dx) + start) * petals / 2.0 + turn * std::f32::consts::PI).sin().abs();
-                (dx.hypot(dy) - size * scale * (0.45 + 0.5 * wave.powf(0.55))) * 0.6
+                (dx.norm(dy) - size * scale * (0.45 + 0.5 * wave.powf(0.55))) * 0.6
             },
             |x, y| {
-                let d = (x - x0).hypot(y - y0) / size;
+                let d = (x - x0).norm(y - y0) / size;
                 blend(blend(ink, dark, tone), dark, 0.55 * (1.0 - smooth(0.1, 0.7, d)))
             },
         );
     }
-    c.fill(edge, |x, y| (x - x0).hypot(y - y0) - size * 0.2, |_, _| heart);
-    c.fill(edge, |x, y| (x - x0).hypot(y - y0) - size * 0.1, |_, _| dark);
+    c.fill(edge, |x, y| (x - x0).norm(y - y0) - size * 0.2, |_, _| heart);
+    c.fill(edge, |x, y| (x - x0).norm(y - y0) - size * 0.1, |_, _| dark);
 }
 
 fn segment(x: f32, y: f32, a: (f32, f32), b: (f32, f32)) -> f32 {
     let (px, py, bx, by) = (x - a.0, y - a.1, b.0 - a.0, b.1 - a.1);
     let t = ((px * bx + py * by) / (bx * bx + by * by).max(1e-9)).clamp(0.0, 1.0);
-    (px - bx * t).hypot(py - by * t)
+    (px - bx * t).norm(py - by * t)
 }

@@ -3,9 +3,9 @@
 use super::{ridges, sky};
 use crate::paint::{
     brief::Brief,
-    canvas::Canvas,
+    canvas::{Canvas, Field},
     colour::{Rgb, blend, mix, screen},
-    noise::{fbm, hash_unit, lerp, noise, smooth},
+    noise::{Norm as _, fbm, hash_unit, lerp, noise, smooth},
 };
 
 /// A row of trees along a wavy ground line.
@@ -134,8 +134,9 @@ pub(super) fn draw(c: &mut Canvas, b: &mut Brief) {
 
 /// A drifting band of fog.
 fn veil(c: &mut Canvas, fog: Rgb, at: f32, deep: f32, thick: f32, seed: u32) {
+    let drifts = Field::new(c, 6.0, move |x, y| fbm(x * 1.6, y * 5.0, 3, seed));
     c.shade_band(at - deep * 2.0, at + deep * 2.0, |x, y, below| {
-        let drift = fbm(x * 1.6, y * 5.0, 3, seed);
+        let drift = drifts.at(x, y);
         let d = (y - at + drift * deep * 0.5) / deep;
         blend(below, fog, (-d * d * 1.6).exp() * thick * (0.7 + 0.5 * drift))
     });
@@ -150,7 +151,7 @@ fn rays(c: &mut Canvas, b: &mut Brief, sun: sky::Sun) {
         let (dx, dy) = (x - sun.x, y - sun.y);
         let angle = dx.atan2(dy.max(0.001));
         let beam = smooth(0.05, 0.6, noise(angle * 9.0, 0.0, seed));
-        let far = dx.hypot(dy);
+        let far = dx.norm(dy);
         let fade = smooth(0.05, 0.2, far) * (-far / 0.55).exp() * smooth(-0.05, 0.1, dy);
         screen(below, light, beam * fade * 0.34)
     });

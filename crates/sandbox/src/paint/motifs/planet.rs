@@ -5,7 +5,7 @@ use crate::paint::{
     brief::Brief,
     canvas::{Canvas, Field},
     colour::{Ramp, blend, mix, scale, screen},
-    noise::{fbm, hash_unit, smooth},
+    noise::{Norm as _, fbm, hash_unit, smooth},
 };
 
 pub(super) fn draw(c: &mut Canvas, b: &mut Brief) {
@@ -56,7 +56,7 @@ fn sparks(c: &mut Canvas, b: &mut Brief) {
             let (dx, dy) = ((x - x0).abs() / size, (y - y0).abs() / size);
             let rays =
                 (-dx * 26.0).exp() * (1.0 - dy).max(0.0).powi(2) + (-dy * 26.0).exp() * (1.0 - dx).max(0.0).powi(2);
-            let core = (-(dx.hypot(dy)) * 9.0).exp();
+            let core = (-(dx.norm(dy)) * 9.0).exp();
             screen(below, light, (rays * 0.8 + core).min(1.0))
         });
     }
@@ -73,13 +73,13 @@ fn globe(c: &mut Canvas, b: &mut Brief, (x0, y0): (f32, f32), radius: f32, tilt:
     let halo = radius * 1.16;
     c.alter([x0 - halo, y0 - halo, x0 + halo, y0 + halo], |x, y, below| {
         let (dx, dy) = ((x - x0) / radius, (y - y0) / radius);
-        let d = dx.hypot(dy);
+        let d = dx.norm(dy);
         let facing = (dx * lamp.0 + dy * lamp.1).max(0.0);
         screen(below, air, 0.5 * facing * (-(d - 1.0).max(0.0) * 16.0).exp() * f32::from(u8::from(d >= 0.99)))
     });
     c.fill(
         [x0 - radius, y0 - radius, x0 + radius, y0 + radius],
-        |x, y| (x - x0).hypot(y - y0) - radius,
+        |x, y| (x - x0).norm(y - y0) - radius,
         |x, y| {
             let (dx, dy) = ((x - x0) / radius, (y - y0) / radius);
             let dz = (1.0 - dx * dx - dy * dy).max(0.0).sqrt();
@@ -106,7 +106,7 @@ fn ring(c: &mut Canvas, b: &Brief, (x0, y0): (f32, f32), radius: f32, tilt: f32,
         if (v > 0.0) != front {
             return None;
         }
-        let d = u.hypot(v);
+        let d = u.norm(v);
         let edge = px / 0.26;
         let cover = ((d - inner) / edge + 0.5).clamp(0.0, 1.0) * ((outer - d) / edge + 0.5).clamp(0.0, 1.0);
         let t = (d - inner) / (outer - inner);

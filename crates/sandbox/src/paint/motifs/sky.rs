@@ -4,7 +4,7 @@ use crate::paint::{
     brief::Brief,
     canvas::{Canvas, Field},
     colour::{Rgb, blend, mix, scale, screen},
-    noise::{fbm, hash, hash_unit, smooth},
+    noise::{Norm as _, fbm, hash, hash_unit, smooth},
 };
 
 /// Where the sun or the moon stands.
@@ -62,7 +62,7 @@ pub(super) fn stars(c: &mut Canvas, b: &mut Brief, horizon: f32) {
         let at = |shift: u32| 0.2 + 0.6 * ((bits >> shift) & 0xff) as f32 / 255.0;
         let (dx, dy) = (x - (i as f32 + at(0)) * cell, y - (j as f32 + at(8)) * cell);
         let size = 0.0007 + 0.0016 * (bright - 0.55) / 0.45 * at(16);
-        let cover = (1.0 - (dx.hypot(dy) - size) / px.max(0.0012)).clamp(0.0, 1.0);
+        let cover = (1.0 - (dx.norm(dy) - size) / px.max(0.0012)).clamp(0.0, 1.0);
         let fade = 1.0 - smooth(horizon * 0.55, horizon, y);
         screen(below, light, cover * fade * ((bright - 0.5) * 2.0).powi(2))
     });
@@ -74,7 +74,7 @@ pub(super) fn glow(c: &mut Canvas, b: &Brief, sun: Sun) {
     let warm = mix(b.palette.sky[3], b.palette.light, 0.5);
     let wide = if b.night { 0.16 } else { 0.34 };
     c.shade(|x, y, below| {
-        let d = (x - sun.x).hypot(y - sun.y);
+        let d = (x - sun.x).norm(y - sun.y);
         let near = (-(d - sun.radius).max(0.0) / (sun.radius * 0.9)).exp();
         let far = (-d / 0.34).exp();
         screen(screen(below, warm, far * wide), light, near * 0.34)
@@ -92,8 +92,8 @@ fn disc(c: &mut Canvas, b: &mut Brief, sun: Sun) {
     c.fill(
         edge,
         |x, y| {
-            let full = (x - sun.x).hypot(y - sun.y) - r;
-            let bite = (x - sun.x - ox).hypot(y - sun.y - oy) - r * 0.92;
+            let full = (x - sun.x).norm(y - sun.y) - r;
+            let bite = (x - sun.x - ox).norm(y - sun.y - oy) - r * 0.92;
             if crescent { full.max(-bite) } else { full }
         },
         |x, y| {
@@ -122,7 +122,7 @@ fn clouds(c: &mut Canvas, b: &mut Brief, horizon: f32, sun: Sun) {
         }
         let thick = smooth(cover, cover + 0.42, field.at(x, y));
         let band = smooth(0.02, 0.3, y / horizon) * (1.0 - smooth(0.86, 1.0, y / horizon));
-        let near = (-(x - sun.x).hypot(y - sun.y) / 0.5).exp();
+        let near = (-(x - sun.x).norm(y - sun.y) / 0.5).exp();
         blend(below, blend(dim, lit, 0.35 + 0.65 * near), thick * band * amount)
     });
 }

@@ -4,7 +4,7 @@ use crate::paint::{
     brief::Brief,
     canvas::{Canvas, Field},
     colour::{blend, scale},
-    noise::{Rng, fbm, lerp, smooth},
+    noise::{Norm as _, Rng, fbm, lerp, smooth},
 };
 
 const CORNERS: usize = 6;
@@ -59,7 +59,7 @@ pub(super) fn draw(c: &mut Canvas, b: &mut Brief) {
         for _ in 0..(count as f32 * area) as usize {
             let radius = size * b.rng.range(0.75, 1.2);
             let (x, y) = (b.rng.range(-0.03, c.width + 0.03), b.rng.range(-0.03, c.height + 0.03));
-            let crowded = |(a, d, r): &(f32, f32, f32)| (x - a).hypot(y - d) < (radius + r) * 0.86 + 0.003;
+            let crowded = |(a, d, r): &(f32, f32, f32)| (x - a).norm(y - d) < (radius + r) * 0.86 + 0.003;
             if placed.iter().any(crowded) {
                 continue;
             }

@@ -1,0 +1,56 @@
+//! A further prompt in a conversation.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use loco_rs::app::AppContext;
+use serde_json::json;
+
+use super::{composer, full, kept, refusal, rows};
+use crate::{
+    context::Nproxy,
+    controllers::{
+        Result,
+        extractors::{AskForm, CurrentUser, OwnConversation, Page},
+    },
+    models::generations::{self, Submission},
+    views::{self, composer::Draft, turns},
+};
+
+/// htmx gets the new turn; without JavaScript the page is loaded anew.
+pub(super) async fn create(
+    State(ctx): State<AppContext>,
+    CurrentUser(user): CurrentUser,
+    OwnConversation(conversation): OwnConversation,
+    mut page: Page,
+    AskForm(ask): AskForm,
+) -> Result<Response> {
+    let url = views::conversations::url(&conversation);
+    let (generation, conversation) =
+        match generations::submit(&ctx, &user, Some(conversation.clone()), ask.clone()).await? {
+            Submission::Accepted { conversation, generation } | Submission::Repeated { conversation, generation } => {
+                (generation, conversation)
+            }
+            refused => {
+                let (status, faults) = refusal(refused);
+                let draft = kept(&ctx, &user, &ask, faults).await?;
+                if !page.is_htmx {
+                    return full(&ctx, &user, page, &conversation, draft, status).await;
+                }
+                let content = composer(&ctx, &page, Some(&conversation), draft);
+                return page.with_status(status, "generations/refused.html", content);
+            }
+        };
+    if !page.is_htmx {
+        return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
+    }
+    page.refresh_allowance(&ctx, &user).await?;
+    let params = generation.params()?;
+    let rows = rows(&ctx, vec![generation.clone()]).await?;
+    let turn = turns::view(&rows, ctx.parts().catalogue(), &url).into_iter().next();
+    let mut content =
+        composer(&ctx, &page, Some(&conversation), Draft::of_generation(&generation, &params, false, None));
+    content["turn"] = json!(turn);
+    page.html("generations/created.html", content)
+}
