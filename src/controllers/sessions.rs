@@ -84,7 +84,8 @@ fn filled(email: &str, base: &str, next: &str) -> serde_json::Value {
 
 /// Where to go after signing in: a path of this site or the studio, never anywhere else.
 fn inside(next: &str) -> &str {
-    let is_path = next.starts_with("/app") && !next.contains(['\\', '\r', '\n', '\t']) && !next.contains("//");
+    let is_path =
+        next.starts_with("/app") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && !next.contains("//");
     if is_path { next } else { "/app/conversations" }
 }
 
@@ -109,6 +110,8 @@ mod tests {
             "/app//evil",
             "javascript:alert(1)",
             "/app\r\nX: y",
+            "/app/\u{1}",
+            "/app/ü",
         ] {
             assert_eq!(inside(refused), "/app/conversations", "{refused}");
         }

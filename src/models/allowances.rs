@@ -6,7 +6,7 @@ use chrono::Months;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, ExprTrait, QueryFilter, QueryOrder, TryInsertResult, prelude::DateTimeUtc, sea_query::Expr,
+    EnumIter, ExprTrait, QueryFilter, QueryOrder, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use super::{
         users,
     },
     activities::{self, Actor},
-    begin, clock,
+    begin, clock, insert_new,
     ledger_entries::{self, Movement},
     text,
 };
@@ -69,7 +69,7 @@ pub async fn grant(txn: &DatabaseTransaction, user: &users::Model, gift: Gift<'_
         created_at: Set(clock::now(txn).await?),
         ..Default::default()
     };
-    if !matches!(Entity::insert(row).on_conflict_do_nothing().exec(txn).await?, TryInsertResult::Inserted(_)) {
+    if !insert_new(txn, row).await? {
         return Ok(Grant::AlreadyGranted);
     }
     let allowance = by_source(txn, &gift.source).await?;

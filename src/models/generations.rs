@@ -5,7 +5,7 @@ mod ask;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, TryInsertResult,
+    EnumIter, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,7 +16,7 @@ use super::{
         generations::{ActiveModel, Column, Entity, Relation},
         materials, users,
     },
-    assets, begin, clock, conversations, holds, runs, text,
+    assets, begin, clock, conversations, holds, insert_new, runs, text,
 };
 use crate::{
     context::Nproxy,
@@ -232,7 +232,7 @@ async fn draft(
         created_at: Set(clock::now(txn).await?),
         ..Default::default()
     };
-    if !matches!(Entity::insert(row).on_conflict_do_nothing().exec(txn).await?, TryInsertResult::Inserted(_)) {
+    if !insert_new(txn, row).await? {
         return Ok(None);
     }
     let generation = by_client_token(txn, user, &plan.client_token).await?.ok_or(Error::NotFound)?;

@@ -21,7 +21,9 @@ pub mod users;
 pub mod vault;
 
 use loco_rs::Result;
-use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, sea_query::OnConflict,
+};
 
 /// Every writing transaction starts here: on `SQLite` it takes the write lock at once, because a transaction that reads
 /// first and writes later fails under load. Dropped without `commit`, it is rolled back.
@@ -35,4 +37,11 @@ pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction
 /// A state as its column holds it.
 pub(crate) fn text<E: sea_orm::ActiveEnum<Value = String>>(state: E) -> String {
     state.into_value()
+}
+
+/// Writes a row unless one with the same unique values is there, whichever of them these are: `false` when it is.
+/// `SeaORM`'s own `on_conflict_do_nothing` looks at the primary key alone.
+pub(crate) async fn insert_new<A: ActiveModelTrait>(db: &impl ConnectionTrait, row: A) -> Result<bool> {
+    let unless_taken = OnConflict::new().do_nothing().to_owned();
+    Ok(A::Entity::insert(row).on_conflict(unless_taken).exec_without_returning(db).await? == 1)
 }

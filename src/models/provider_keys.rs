@@ -6,7 +6,7 @@ mod lease;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter,
-    QueryOrder, TryInsertResult, sea_query::Expr,
+    QueryOrder, sea_query::Expr,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     _entities::provider_keys::{ActiveModel, Column, Entity},
     activities::{self, Actor},
-    begin, clock, proxies, text,
+    begin, clock, insert_new, proxies, text,
 };
 use crate::context::Nproxy;
 
@@ -86,7 +86,7 @@ pub async fn add(ctx: &AppContext, new: NewKey, actor: &Actor) -> Result<Additio
         updated_at: Set(now),
         ..Default::default()
     };
-    if !matches!(Entity::insert(row).on_conflict_do_nothing().exec(&txn).await?, TryInsertResult::Inserted(_)) {
+    if !insert_new(&txn, row).await? {
         return Ok(Addition::LabelTaken);
     }
     let key = Entity::find()

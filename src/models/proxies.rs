@@ -2,8 +2,7 @@
 
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, TryInsertResult,
-    sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, sea_query::Expr,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -11,7 +10,7 @@ use serde_json::json;
 use super::{
     _entities::proxies::{ActiveModel, Column, Entity},
     activities::{self, Actor},
-    clock,
+    clock, insert_new,
 };
 use crate::{adapters::images::ProxyUrl, context::Nproxy};
 
@@ -38,9 +37,9 @@ pub async fn keep(
         updated_at: Set(now),
         ..Default::default()
     };
-    let inserted = Entity::insert(row).on_conflict_do_nothing().exec(txn).await?;
+    let is_new = insert_new(txn, row).await?;
     let proxy = Entity::find().filter(Column::Label.eq(label)).one(txn).await?.ok_or(Error::NotFound)?;
-    if !matches!(inserted, TryInsertResult::Inserted(_)) {
+    if !is_new {
         return Ok(proxy);
     }
     let sealed = ctx.parts().vault().seal(&place(proxy.id), url)?;

@@ -8,7 +8,7 @@ pub mod seeds;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, ExprTrait, QueryFilter, TryInsertResult, sea_query::Expr,
+    EnumIter, ExprTrait, QueryFilter, sea_query::Expr,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     _entities::users::{ActiveModel, Column, Entity},
     activities::{self, Actor},
-    allowances, begin, clock, sessions, text,
+    allowances, begin, clock, insert_new, sessions, text,
     tokens::PlainToken,
 };
 use crate::{
@@ -65,14 +65,13 @@ pub async fn register(ctx: &AppContext, email: &str, password: &str) -> Result<(
     let email = normalized(email);
     let password_hash = credentials::hash(password).await?;
     let txn = begin(&ctx.db).await?;
-    let inserted =
-        Entity::insert(draft(&txn, &email, password_hash).await?).on_conflict_do_nothing().exec(&txn).await?;
+    let is_new = insert_new(&txn, draft(&txn, &email, password_hash).await?).await?;
     let user = by_email(&txn, &email).await?;
     let Some(user) = user else { return Ok(()) };
-    let occasion = match (inserted, user.status()) {
-        (TryInsertResult::Inserted(_), _) | (_, Status::New) => Occasion::Activation,
-        (_, Status::Activated) => Occasion::AlreadyRegistered,
-        (_, Status::Blocked) => return Ok(()),
+    let occasion = match (is_new, user.status()) {
+        (true, _) | (false, Status::New) => Occasion::Activation,
+        (false, Status::Activated) => Occasion::AlreadyRegistered,
+        (false, Status::Blocked) => return Ok(()),
     };
     let mail = DeliverMail::enqueue(&txn, &Letter { user: user.id, occasion }).await?;
     txn.commit().await?;

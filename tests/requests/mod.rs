@@ -1,1 +1,9 @@
+mod accounts;
+mod errors;
 mod generations;
+mod pages;
+mod polling;
+mod seen;
+mod sessions;
+mod studio;
+mod uploads;

@@ -83,13 +83,10 @@ impl TestApp {
         let server = tokio::spawn(async move {
             axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
         });
-        let queue = ctx.queue_provider.clone().unwrap();
-        let jobs = setup.jobs.then(|| {
-            tokio::spawn(async move {
-                queue.run(Vec::new()).await.unwrap();
-            })
-        });
-        let app = Self { ctx, url, sandbox, folder, database: Some(database), server, jobs };
+        let mut app = Self { ctx, url, sandbox, folder, database: Some(database), server, jobs: None };
+        if setup.jobs {
+            app.work();
+        }
         if setup.people {
             seeds::seed(&app.ctx).await.unwrap();
         }
@@ -170,6 +167,66 @@ impl TestApp {
         let mark = if backend == sea_orm::DbBackend::Postgres { "$1" } else { "?" };
         let sql = format!("UPDATE {table} SET {column} = {mark} WHERE {condition}");
         self.ctx.db.execute_raw(Statement::from_sql_and_values(backend, sql, [to.into()])).await.unwrap();
+    }
+
+    /// One moment out of the database.
+    pub async fn time(&self, sql: &str) -> chrono::DateTime<chrono::Utc> {
+        let statement = Statement::from_string(self.ctx.db.get_database_backend(), sql.to_owned());
+        let row = self.ctx.db.query_one_raw(statement).await.unwrap().unwrap();
+        row.try_get_by_index(0).unwrap()
+    }
+
+    /// Runs jobs from now on, in an application that was started without.
+    pub fn work(&mut self) {
+        let queue = self.ctx.queue_provider.clone().unwrap();
+        self.jobs = Some(tokio::spawn(async move {
+            queue.run(Vec::new()).await.unwrap();
+        }));
+    }
+
+    /// Waits until no job is left to do.
+    pub async fn idle(&self) {
+        super::eventually("the jobs", || async {
+            (self.count("SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running')").await == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// The newest mail to this address, once so many have come and nothing more is on its way.
+    pub async fn mail(&self, email: &str, count: usize) -> sandbox::Mail {
+        self.idle().await;
+        let mut mails = self.sandbox.mail().to(email);
+        assert_eq!(mails.len(), count, "mails to {email}");
+        mails.pop().unwrap()
+    }
+
+    /// The names of all stored objects.
+    pub fn stored(&self) -> Vec<std::path::PathBuf> {
+        let root = self.folder.path().join("files");
+        let (mut folders, mut files) = (vec![root.clone()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push(path.strip_prefix(&root).unwrap().to_owned());
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// What this person has spent so far: pictures of quota and trial, tokens.
+    pub async fn spent(&self, name: &str) -> i64 {
+        let id = self.user(name).await.id;
+        self.count(&format!("SELECT CAST(SUM(granted - posted) AS BIGINT) FROM allowances WHERE user_id = {id}")).await
+    }
+
+    /// What is set aside for runs under way, and for those that never began.
+    pub async fn open_holds(&self) -> i64 {
+        self.count("SELECT COUNT(*) FROM holds WHERE state = 'open'").await
     }
 
     /// Ends the test: nothing may be left open, and the books must be right.

@@ -5,6 +5,7 @@ mod app;
 mod database;
 mod html;
 mod person;
+pub mod pictures;
 
 pub use app::{Setup, TestApp};
 pub use database::is_postgres;
@@ -26,4 +27,20 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
         assert!(tokio::time::Instant::now() < end, "waited {PATIENCE:?} for {what}");
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
+}
+
+/// Until the end of the scope, snapshots leave out what differs from run to run: ids, tokens, ports, moments.
+pub fn redacted() -> insta::internals::SettingsBindDropGuard {
+    let mut settings = insta::Settings::clone_current();
+    for (pattern, name) in [
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "PID"),
+        (r"token=[A-Za-z0-9_-]{43}", "token=TOKEN"),
+        (r"localhost:\d+", "localhost:PORT"),
+        (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC", "TIME"),
+        (r"\d{1,2} [A-Z][a-z]+ \d{4}, \d{2}:\d{2} UTC", "TIME"),
+        (r"\b[0-9a-f]{12}\b", "REFERENCE"),
+    ] {
+        settings.add_filter(pattern, name);
+    }
+    settings.bind_to_scope()
 }

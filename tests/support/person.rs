@@ -10,7 +10,7 @@ use reqwest::{
     redirect::Policy,
 };
 
-use super::{Html, eventually};
+use super::{Html, eventually, html::Form as PageForm};
 
 pub struct Person {
     client: Client,
@@ -34,6 +34,11 @@ impl Answer {
 
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body without what differs from answer to answer anyway: its reference.
+    pub fn without_reference(&self) -> String {
+        self.body.replace(self.header("x-request-id"), "REFERENCE")
     }
 
     /// Where a redirect leads, as a path.
@@ -90,6 +95,16 @@ impl Person {
 
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
         self.send(self.request(Method::POST, path).header("sec-fetch-site", "same-origin").form(form)).await
+    }
+
+    /// Presses the button of a form on a page.
+    pub async fn submit(&self, form: &PageForm) -> Answer {
+        let fields: Vec<_> = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        if form.is_multipart {
+            self.post_multipart(&form.action, &fields, None).await
+        } else {
+            self.post(&form.action, &fields).await
+        }
     }
 
     /// A form with a file, as the composer sends it.
