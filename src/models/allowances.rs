@@ -69,7 +69,10 @@ pub async fn grant(txn: &DatabaseTransaction, user: &users::Model, gift: Gift<'_
         created_at: Set(clock::now(txn).await?),
         ..Default::default()
     };
-    if !matches!(Entity::insert(row).on_conflict_do_nothing().exec(txn).await?, TryInsertResult::Inserted(_)) {
+    if !matches!(
+        Entity::insert(row).on_conflict_do_nothing_on([Column::Source]).exec(txn).await?,
+        TryInsertResult::Inserted(_)
+    ) {
         return Ok(Grant::AlreadyGranted);
     }
     let allowance = by_source(txn, &gift.source).await?;

@@ -232,7 +232,10 @@ async fn draft(
         created_at: Set(clock::now(txn).await?),
         ..Default::default()
     };
-    if !matches!(Entity::insert(row).on_conflict_do_nothing().exec(txn).await?, TryInsertResult::Inserted(_)) {
+    if !matches!(
+        Entity::insert(row).on_conflict_do_nothing_on([Column::UserId, Column::ClientToken]).exec(txn).await?,
+        TryInsertResult::Inserted(_)
+    ) {
         return Ok(None);
     }
     let generation = by_client_token(txn, user, &plan.client_token).await?.ok_or(Error::NotFound)?;

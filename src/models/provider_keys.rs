@@ -86,7 +86,10 @@ pub async fn add(ctx: &AppContext, new: NewKey, actor: &Actor) -> Result<Additio
         updated_at: Set(now),
         ..Default::default()
     };
-    if !matches!(Entity::insert(row).on_conflict_do_nothing().exec(&txn).await?, TryInsertResult::Inserted(_)) {
+    if !matches!(
+        Entity::insert(row).on_conflict_do_nothing_on([Column::Provider, Column::Label]).exec(&txn).await?,
+        TryInsertResult::Inserted(_)
+    ) {
         return Ok(Addition::LabelTaken);
     }
     let key = Entity::find()

@@ -38,7 +38,7 @@ pub async fn keep(
         updated_at: Set(now),
         ..Default::default()
     };
-    let inserted = Entity::insert(row).on_conflict_do_nothing().exec(txn).await?;
+    let inserted = Entity::insert(row).on_conflict_do_nothing_on([Column::Label]).exec(txn).await?;
     let proxy = Entity::find().filter(Column::Label.eq(label)).one(txn).await?.ok_or(Error::NotFound)?;
     if !matches!(inserted, TryInsertResult::Inserted(_)) {
         return Ok(proxy);

@@ -65,8 +65,10 @@ pub async fn register(ctx: &AppContext, email: &str, password: &str) -> Result<(
     let email = normalized(email);
     let password_hash = credentials::hash(password).await?;
     let txn = begin(&ctx.db).await?;
-    let inserted =
-        Entity::insert(draft(&txn, &email, password_hash).await?).on_conflict_do_nothing().exec(&txn).await?;
+    let inserted = Entity::insert(draft(&txn, &email, password_hash).await?)
+        .on_conflict_do_nothing_on([Column::Email])
+        .exec(&txn)
+        .await?;
     let user = by_email(&txn, &email).await?;
     let Some(user) = user else { return Ok(()) };
     let occasion = match (inserted, user.status()) {

@@ -65,7 +65,7 @@ impl Person {
     async fn write(&self, ctx: &AppContext, password_hash: String) -> Result<()> {
         let txn = begin(&ctx.db).await?;
         let row = draft(&txn, self.email, password_hash).await?;
-        Entity::insert(row).on_conflict_do_nothing().exec(&txn).await?;
+        Entity::insert(row).on_conflict_do_nothing_on([Column::Email]).exec(&txn).await?;
         let Some(user) = by_email(&txn, self.email).await? else { return Ok(()) };
         Entity::update_many()
             .col_expr(Column::Role, Expr::value(text(self.role)))
