@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{Person, database::TestDatabase};
+use super::{Finished, Person, database::TestDatabase, nproxy};
 
 /// What differs from the ordinary test application.
 #[derive(Debug, Clone)]
@@ -132,6 +132,15 @@ impl TestApp {
     pub async fn key(&self, secret: &str) -> provider_keys::Model {
         let keys = provider_keys::list(&self.ctx.db).await.unwrap();
         keys.into_iter().find(|key| key.label == secret).unwrap()
+    }
+
+    pub fn database_url(&self) -> &str {
+        &self.database.as_ref().unwrap().url
+    }
+
+    /// The real binary on this database, as an operator runs it.
+    pub async fn nproxy(&self, arguments: &[&str]) -> Finished {
+        Finished::of(nproxy(self.database_url(), self.folder.path()).args(arguments)).await
     }
 
     /// An operator task by name, as on the command line.

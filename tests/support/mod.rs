@@ -2,13 +2,16 @@
 //! who use it over HTTP as a browser would.
 
 mod app;
+mod binary;
+mod books;
 mod database;
 mod html;
 mod person;
 pub mod pictures;
 
 pub use app::{Setup, TestApp};
-pub use database::is_postgres;
+pub use binary::{Finished, nproxy};
+pub use database::{TestDatabase, is_postgres};
 pub use html::Html;
 pub use person::{Answer, Person};
 
