@@ -1,1 +1,2 @@
 mod generations;
+mod storage;

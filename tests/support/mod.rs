@@ -5,6 +5,7 @@ mod app;
 mod database;
 mod html;
 mod person;
+pub mod s3;
 
 pub use app::{Setup, TestApp};
 pub use database::is_postgres;
