@@ -8,6 +8,7 @@ mod database;
 mod html;
 mod person;
 pub mod pictures;
+pub mod s3;
 
 pub use app::{Setup, TestApp};
 pub use binary::{Finished, nproxy};
