@@ -178,6 +178,15 @@ async fn a_lost_answer_is_not_a_conflict() {
     assert_eq!(s3.object("a.jpg").unwrap(), b"first");
 }
 
+/// X7: what the store says it has taken is looked at: nothing counts as stored that is not there.
+#[tokio::test]
+async fn a_store_that_keeps_nothing_is_found_out() {
+    let s3 = S3Server::start().await;
+    s3.fail_next(Method::PUT, Fault::Forgotten);
+    let error = opened(&s3.settings()).upload(Path::new("a.jpg"), &Bytes::from("first")).await.unwrap_err();
+    insta::assert_snapshot!(error, @"S3 head pictures/a.jpg: 404 NotFound");
+}
+
 /// X7: half a picture is never taken for a whole one.
 #[tokio::test]
 async fn a_cut_object_is_an_error() {

@@ -37,6 +37,8 @@ pub const SECRET_KEY: &str = "canary/S3/secret/of/the/tests";
 pub enum Fault {
     /// 503 without doing it.
     Busy,
+    /// 200 without doing it.
+    Forgotten,
     /// Does it, but the answer is 503.
     Lost,
     /// The body ends in the middle.
@@ -153,6 +155,7 @@ async fn misbehave(faults: Faults, request: Request, next: Next) -> Response {
     match fault {
         None => next.run(request).await,
         Some(Fault::Busy) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Some(Fault::Forgotten) => StatusCode::OK.into_response(),
         Some(Fault::Lost) => {
             let answer = next.run(request).await;
             assert!(answer.status().is_success(), "nothing to lose: {}", answer.status());
