@@ -3,15 +3,14 @@
 use reqwest::{Method, RequestBuilder, multipart::Form};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::support::{Answer, Html, Person, Setup, TestApp, eventually};
+use crate::support::{Answer, Filled, Html, Person, Setup, TestApp, eventually};
 
 fn poll(person: &Person, run: &str) -> RequestBuilder {
     person.request(Method::GET, run).header("hx-request", "true")
 }
 
-/// A prompt as htmx sends it from a conversation.
-async fn htmx(person: &Person, page: &Html, prompt: &str) -> Answer {
-    let form = page.form("#composer").fill("prompt", prompt);
+/// A form as htmx sends it from a conversation.
+async fn htmx(person: &Person, form: Filled) -> Answer {
     let fields = form.fields.into_iter().fold(Form::new(), |fields, (name, value)| fields.text(name, value));
     let request = person.request(Method::POST, &form.action).header("hx-request", "true");
     person.send(request.header("sec-fetch-site", "same-origin").multipart(fields)).await
@@ -142,11 +141,11 @@ async fn a_further_prompt_joins_the_conversation() {
     let app = TestApp::start().await;
     app.sandbox.gemini().sketch(true);
     let bo = app.sign_in("bo").await;
-    let conversation = bo.ask("a boat", &[("resolution", "2k"), ("batch_size", "2")]).await;
+    let conversation = bo.ask("a boat", &[("aspect_ratio", "3:4")]).await;
     let page = bo.settled(&conversation).await;
     let used = page.form("#composer").fields;
 
-    let answer = htmx(&bo, &page, "a plane").await;
+    let answer = htmx(&bo, page.form("#composer").fill("prompt", "a plane")).await;
 
     assert_eq!(answer.status, 200);
     let fragment = answer.html();
@@ -161,7 +160,7 @@ async fn a_further_prompt_joins_the_conversation() {
         fields.iter().filter(|(name, _)| name != "client_token" && name != "prompt").cloned().collect::<Vec<_>>()
     };
     assert_eq!(settings(&fresh), settings(&used), "the settings go on");
-    assert!(settings(&fresh).contains(&("resolution".into(), "2k".into())));
+    assert!(settings(&fresh).contains(&("aspect_ratio".into(), "3:4".into())));
 
     let form = bo.get(&conversation).await.html().form("#composer").fill("prompt", "a train");
     let plain = bo.submit(&form).await;
@@ -179,20 +178,23 @@ async fn a_refused_further_prompt_keeps_the_words() {
     let app = TestApp::start().await;
     app.sandbox.gemini().sketch(true);
     let ada = app.sign_in("ada").await;
-    let conversation = ada.ask("a boat", &[("batch_size", "3")]).await;
+    let conversation = ada.ask("a boat", &[]).await;
     let page = ada.settled(&conversation).await;
 
-    let answer = htmx(&ada, &page, "three more").await;
+    let too_many = |page: &Html| page.form("#composer").fill("prompt", "four more").fill("batch_size", "4");
+
+    let answer = htmx(&ada, too_many(&page)).await;
 
     assert_eq!(answer.status, 402);
     let fragment = answer.html();
-    assert_eq!(fragment.texts("#prompt"), ["three more"]);
+    assert_eq!(fragment.texts("#prompt"), ["four more"]);
+    assert_eq!(fragment.attribute("[name=batch_size][checked]", "value"), "4");
+    assert!(fragment.texts("#composer [role=alert]")[0].starts_with("What you have left does not cover this."));
     assert!(!fragment.has("article") && !answer.body.contains("<html"));
-    assert_eq!(fragment.attribute("#composer .alert a", "href"), "/app/billing");
-    let plain = ada.submit(&ada.get(&conversation).await.html().form("#composer").fill("prompt", "three more")).await;
+    let plain = ada.submit(&too_many(&ada.get(&conversation).await.html())).await;
     assert_eq!(plain.status, 402);
     assert_eq!(plain.html().texts("article .bubble"), ["a boat"], "the whole page, with what was made");
-    assert_eq!(plain.html().texts("#prompt"), ["three more"]);
-    assert_eq!(app.spent("ada").await, 3);
+    assert_eq!(plain.html().texts("#prompt"), ["four more"]);
+    assert_eq!(app.spent("ada").await, 1);
     app.finish().await;
 }

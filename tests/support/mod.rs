@@ -9,7 +9,7 @@ pub mod pictures;
 
 pub use app::{Setup, TestApp};
 pub use database::is_postgres;
-pub use html::Html;
+pub use html::{Filled, Html};
 pub use person::{Answer, Person};
 
 use std::{future::Future, time::Duration};
