@@ -16,7 +16,6 @@ use loco_rs::{
 use migration::Migrator;
 
 use crate::{
-    adapters::storage,
     context::Parts,
     controllers, initializers, tasks,
     workers::{deliver_mail::DeliverMail, fulfil_run::FulfilRun, run_task::RunTask},
@@ -47,7 +46,7 @@ impl Hooks for App {
     /// Runs twice on `start`, so it only builds: no connections, no spawned tasks.
     async fn after_context(ctx: AppContext) -> Result<AppContext> {
         let parts = Parts::build(&ctx)?;
-        let storage = storage::open(&parts.settings().storage)?;
+        let storage = parts.store().storage()?;
         ctx.shared_store.insert(parts.clone());
         let queue = Queue::from_provider(Arc::new(parts.jobs().clone()));
         Ok(ctx.into_builder().queue_provider(Arc::new(queue)).storage(Arc::new(storage)).build())

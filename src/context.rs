@@ -6,7 +6,10 @@ use durable_jobs::DurableQueue;
 use loco_rs::{Error, Result, app::AppContext};
 
 use crate::{
-    adapters::images::{Http, Provider},
+    adapters::{
+        images::{Http, Provider},
+        storage::{self, Store},
+    },
     models::{catalogue::Catalogue, vault::Vault},
     settings::Settings,
 };
@@ -20,6 +23,7 @@ struct Inner {
     catalogue: Catalogue,
     vault: Vault,
     http: Http,
+    store: Store,
     jobs: DurableQueue,
 }
 
@@ -34,6 +38,7 @@ impl Parts {
             vault: Vault::new(&settings),
             catalogue,
             http,
+            store: storage::open(&settings.storage)?,
             jobs: DurableQueue::embedded(ctx.db.clone(), durable_jobs::Settings::default()),
             settings,
         })))
@@ -78,6 +83,12 @@ impl Parts {
     #[must_use]
     pub fn http(&self) -> &Http {
         &self.0.http
+    }
+
+    /// Where files lie; reading and writing goes through `ctx.storage`.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
     }
 
     #[must_use]

@@ -48,6 +48,9 @@ pub struct Storage {
     pub dir: PathBuf,
     #[serde(default)]
     pub s3_endpoint: String,
+    /// Where browsers reach that store; empty = at the endpoint.
+    #[serde(default)]
+    pub s3_public_endpoint: String,
     #[serde(default)]
     pub s3_region: String,
     #[serde(default)]

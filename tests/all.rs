@@ -13,5 +13,11 @@
 )]
 
 mod adapters;
+mod bench;
+mod chaos;
+mod migrations;
+mod models;
 mod requests;
 mod support;
+mod tasks;
+mod workers;

@@ -1,12 +1,12 @@
 //! Bytes of one's own pictures. Nothing leaves without a look at whose it is.
 
 use axum::{
+    body::Body,
     extract::{Query, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use bytes::Bytes;
 use loco_rs::{app::AppContext, controller::Routes};
 use serde::Deserialize;
 
@@ -28,6 +28,9 @@ struct How {
     download: String,
 }
 
+/// What a page shows comes through here wherever it lies: pages take pictures from their own origin only
+/// (`img-src 'self'`), and an address that needs its owner's session cannot be passed on as a signed link can. A download
+/// is a navigation, which that rule does not touch: with S3 the browser fetches it from the store, by a link that ends soon.
 async fn show(
     State(ctx): State<AppContext>,
     OwnAsset(asset): OwnAsset,
@@ -41,10 +44,16 @@ async fn show(
         None
     } else {
         let prompt = generations::prompt_of(&ctx.db, asset.id).await?.unwrap_or_default();
-        Some(views::assets::file_name(&asset, &prompt))
+        let name = views::assets::file_name(&asset, &prompt);
+        if let Some(link) = asset.download_link(&ctx, &name).await? {
+            return Ok((StatusCode::FOUND, [(header::LOCATION, link)]).into_response());
+        }
+        Some(name)
     };
-    let bytes = asset.read(&ctx).await?;
-    Ok(file(&asset.mime, &asset.sha256, bytes, name))
+    let bytes = asset.stream(&ctx).await?.into_body();
+    // With its length said, a picture that breaks off on the way is not taken for a whole one.
+    let length = [(header::CONTENT_LENGTH, asset.bytes)];
+    Ok((length, file(&asset.mime, &asset.sha256, bytes, name)).into_response())
 }
 
 async fn thumbnail(State(ctx): State<AppContext>, OwnAsset(asset): OwnAsset, headers: HeaderMap) -> Result<Response> {
@@ -53,7 +62,7 @@ async fn thumbnail(State(ctx): State<AppContext>, OwnAsset(asset): OwnAsset, hea
         return Ok(not_modified(&tag));
     }
     let bytes = asset.read_thumbnail(&ctx).await?;
-    Ok(file("image/jpeg", &tag, bytes, None))
+    Ok(file("image/jpeg", &tag, bytes.into(), None))
 }
 
 fn thumbnail_tag(asset: &assets::Model) -> String {
@@ -78,7 +87,7 @@ fn kept_headers(tag: &str) -> [(HeaderName, String); 3] {
     ]
 }
 
-fn file(mime: &str, tag: &str, bytes: Bytes, download_as: Option<String>) -> Response {
+fn file(mime: &str, tag: &str, bytes: Body, download_as: Option<String>) -> Response {
     let disposition = match download_as {
         Some(name) => format!("attachment; filename=\"{name}\""),
         None => "inline".into(),

@@ -1,12 +1,12 @@
-//! Files: uploads and outputs. Bytes first, under a key that cannot collide, then the row; bytes without a row are
-//! reached by nobody, and what has a row always has bytes.
+//! Files: uploads and outputs. Bytes first, under a key that cannot collide, then the row: what has a row always has bytes.
+//! A crash between the two leaves bytes that no row names. Nobody can reach them, and nothing takes them away.
 
 pub mod picture;
 
 use std::path::Path;
 
 use bytes::Bytes;
-use loco_rs::{Error, Result, app::AppContext};
+use loco_rs::{Error, Result, app::AppContext, storage::stream::BytesStream};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter,
     QueryFilter,
@@ -21,6 +21,7 @@ use super::{
     clock, text,
     tokens::{PlainToken, sha256},
 };
+use crate::{adapters::storage::Download, context::Nproxy};
 use picture::Picture;
 
 pub use super::_entities::assets::Model;
@@ -122,7 +123,7 @@ impl Stored {
         .await?)
     }
 
-    /// Takes the bytes back when the row could not be written; what this misses is reached by nobody.
+    /// Takes the bytes back when the row could not be written. What this misses stays behind, out of everybody's reach.
     pub(super) async fn discard(&self, ctx: &AppContext) {
         for key in [&self.storage_key, &self.thumb_key] {
             if let Err(error) = ctx.storage.delete(Path::new(key)).await {
@@ -137,6 +138,24 @@ impl Model {
     /// The store does not answer.
     pub async fn read(&self, ctx: &AppContext) -> Result<Bytes> {
         Ok(ctx.storage.download::<Vec<u8>>(Path::new(&self.storage_key)).await?.into())
+    }
+
+    /// The bytes as they come, for somebody who only passes them on.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn stream(&self, ctx: &AppContext) -> Result<BytesStream> {
+        Ok(ctx.storage.download_stream(Path::new(&self.storage_key)).await?)
+    }
+
+    /// A link by which the browser fetches the file from the store itself, for some minutes. `None` when the store has
+    /// no such links.
+    ///
+    /// # Errors
+    /// The link cannot be signed.
+    pub async fn download_link(&self, ctx: &AppContext, file_name: &str) -> Result<Option<String>> {
+        let download = Download { file_name, mime: &self.mime };
+        ctx.parts().store().download_link(Path::new(&self.storage_key), download).await
     }
 
     /// # Errors

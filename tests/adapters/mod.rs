@@ -7,4 +7,5 @@ mod gemini_requests;
 mod peer;
 mod proxy_urls;
 mod secrecy;
+mod storage;
 mod transport;

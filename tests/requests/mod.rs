@@ -5,5 +5,6 @@ mod pages;
 mod polling;
 mod seen;
 mod sessions;
+mod storage;
 mod studio;
 mod uploads;

@@ -19,11 +19,12 @@ use nproxy::{
 };
 use sandbox::Sandbox;
 use sea_orm::{ConnectionTrait, Statement};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{Person, database::TestDatabase};
+use super::{Finished, Person, database::TestDatabase, nproxy, s3::S3Server};
 
 /// What differs from the ordinary test application.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Setup {
     pub pool: Value,
     /// The standing cast (`ada@example.com` …) is there.
     pub people: bool,
+    /// Pictures lie in a bucket of an S3 server, not in a folder.
+    pub s3: bool,
 }
 
 impl Default for Setup {
@@ -48,6 +51,7 @@ impl Default for Setup {
             jobs: true,
             pool: json!({}),
             people: true,
+            s3: false,
         }
     }
 }
@@ -57,6 +61,7 @@ pub struct TestApp {
     pub url: String,
     pub sandbox: Sandbox,
     pub folder: TempDir,
+    s3: Option<S3Server>,
     database: Option<TestDatabase>,
     server: JoinHandle<()>,
     jobs: Option<JoinHandle<()>>,
@@ -71,11 +76,12 @@ impl TestApp {
         let folder = TempDir::new().unwrap();
         let sandbox = Sandbox::start(sandbox::Options { latency: Duration::ZERO, ..Default::default() }).await.unwrap();
         let database = TestDatabase::create(folder.path()).await;
+        let s3 = if setup.s3 { Some(S3Server::start().await) } else { None };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         // A name that browsers take for safe, so that the cookie's `Secure` holds.
         let url = format!("http://localhost:{}", address.port());
-        let config = config(&url, &database.url, &folder, &sandbox, &setup).await;
+        let config = config(&url, &database.url, &folder, &sandbox, s3.as_ref(), &setup).await;
 
         let booted = App::boot(StartMode::ServerAndWorker, &Environment::Test, config).await.unwrap();
         let ctx = booted.app_context;
@@ -83,7 +89,7 @@ impl TestApp {
         let server = tokio::spawn(async move {
             axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
         });
-        let mut app = Self { ctx, url, sandbox, folder, database: Some(database), server, jobs: None };
+        let mut app = Self { ctx, url, sandbox, folder, s3, database: Some(database), server, jobs: None };
         if setup.jobs {
             app.work();
         }
@@ -94,6 +100,11 @@ impl TestApp {
             app.add_key(key, setup.max_concurrency).await;
         }
         app
+    }
+
+    /// The store of `Setup { s3: true, .. }`.
+    pub fn s3(&self) -> &S3Server {
+        self.s3.as_ref().expect("Setup { s3: true, .. }")
     }
 
     /// A browser without a session.
@@ -132,6 +143,15 @@ impl TestApp {
     pub async fn key(&self, secret: &str) -> provider_keys::Model {
         let keys = provider_keys::list(&self.ctx.db).await.unwrap();
         keys.into_iter().find(|key| key.label == secret).unwrap()
+    }
+
+    pub fn database_url(&self) -> &str {
+        &self.database.as_ref().unwrap().url
+    }
+
+    /// The real binary on this database, as an operator runs it.
+    pub async fn nproxy(&self, arguments: &[&str]) -> Finished {
+        Finished::of(nproxy(self.database_url(), self.folder.path()).args(arguments)).await
     }
 
     /// An operator task by name, as on the command line.
@@ -262,7 +282,14 @@ impl Drop for TestApp {
     }
 }
 
-async fn config(url: &str, database: &str, folder: &TempDir, sandbox: &Sandbox, setup: &Setup) -> Config {
+async fn config(
+    url: &str,
+    database: &str,
+    folder: &TempDir,
+    sandbox: &Sandbox,
+    s3: Option<&S3Server>,
+    setup: &Setup,
+) -> Config {
     let mut config = App::load_config(&Environment::Test).await.unwrap();
     config.database.uri = database.to_owned();
     config.database.auto_migrate = false;
@@ -272,6 +299,13 @@ async fn config(url: &str, database: &str, folder: &TempDir, sandbox: &Sandbox, 
     let settings = config.settings.as_mut().unwrap();
     settings["app_url"] = json!(url);
     settings["storage"]["dir"] = json!(folder.path().join("files"));
+    if let Some(s3) = s3.map(S3Server::settings) {
+        settings["storage"]["s3_endpoint"] = json!(s3.s3_endpoint);
+        settings["storage"]["s3_region"] = json!(s3.s3_region);
+        settings["storage"]["s3_bucket"] = json!(s3.s3_bucket);
+        settings["storage"]["s3_access_key_id"] = json!(s3.s3_access_key_id);
+        settings["storage"]["s3_secret_access_key"] = json!(s3.s3_secret_access_key.expose_secret());
+    }
     settings["images"]["gemini"]["base_url"] = json!(sandbox.url());
     settings["pool"] = setup.pool.clone();
     settings["sandbox"]["on"] = json!(false);

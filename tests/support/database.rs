@@ -47,6 +47,19 @@ impl TestDatabase {
         }
     }
 
+    /// Without any table. `postgres` wants a server in `TEST_DATABASE_URL`.
+    pub async fn empty(folder: &Path, postgres: bool) -> Self {
+        if !postgres {
+            return Self { url: format!("sqlite://{}?mode=rwc", folder.join("empty.sqlite3").display()), name: None };
+        }
+        let server = server().unwrap();
+        let name = format!("nproxy_empty_{}", uuid::Uuid::new_v4().simple());
+        let admin = Database::connect(&server).await.unwrap();
+        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        admin.close().await.unwrap();
+        Self { url: with_name(&server, &name), name: Some(name) }
+    }
+
     pub async fn drop(self) {
         if let (Some(name), Some(server)) = (self.name, server()) {
             let admin = Database::connect(&server).await.unwrap();

@@ -2,13 +2,17 @@
 //! who use it over HTTP as a browser would.
 
 mod app;
+mod binary;
+mod books;
 mod database;
 mod html;
 mod person;
 pub mod pictures;
+pub mod s3;
 
 pub use app::{Setup, TestApp};
-pub use database::is_postgres;
+pub use binary::{Finished, nproxy};
+pub use database::{TestDatabase, is_postgres};
 pub use html::{Filled, Html};
 pub use person::{Answer, Person};
 

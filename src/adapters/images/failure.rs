@@ -143,7 +143,8 @@ impl Failure {
     }
 
     /// Something of ours is wrong; `what` must hold nothing private.
-    pub(super) fn ours(what: impl fmt::Display) -> Self {
+    #[must_use]
+    pub fn ours(what: impl fmt::Display) -> Self {
         Self::OurFault { evidence: Evidence::new(None, &what.to_string(), &[]) }
     }
 }

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use futures::future::join_all;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::DatabaseTransaction;
+use secrecy::SecretString;
 use tokio::time::{interval, sleep};
 
 use super::{Model, Reason, Snapshot, by_id};
 use crate::{
-    adapters::images::{Access, Evidence, Failure, InputImage, Output, Provider, Refusal, Request},
+    adapters::images::{Access, Evidence, Failure, InputImage, Output, Provider, ProxyUrl, Refusal, Request},
     context::Nproxy,
     models::{
         assets::{self, Origin, picture},
@@ -226,10 +227,12 @@ enum Answer {
 /// The call itself, with the lease kept alive beside it. What comes back is decoded before it counts as a picture.
 async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_left: Duration) -> Result<Answer> {
     let parts = ctx.parts();
-    let secret = leased.key.secret(ctx)?;
-    let proxy = match (&leased.proxy, via) {
-        (Some(proxy), Via::Proxy) => Some(proxy.url(ctx)?),
-        (_, Via::Direct) | (None, Via::Proxy) => None,
+    let (secret, proxy) = match unsealed(ctx, leased, via) {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::error!(key.id = leased.key.id, %error, "a key that does not open is passed over");
+            return Ok(Answer::Failure(Failure::ours(error)));
+        }
     };
     let deadline = time_left.min(parts.settings().pool.call());
     let request = brief.request();
@@ -261,6 +264,15 @@ async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_le
             }
         }),
     }
+}
+
+/// What the call needs of the vault. It fails under another `NPROXY_SECRET_KEY`; no other key is the worse for it.
+fn unsealed(ctx: &AppContext, leased: &Leased, via: Via) -> Result<(SecretString, Option<ProxyUrl>)> {
+    let proxy = match (&leased.proxy, via) {
+        (Some(proxy), Via::Proxy) => Some(proxy.url(ctx)?),
+        (_, Via::Direct) | (None, Via::Proxy) => None,
+    };
+    Ok((leased.key.secret(ctx)?, proxy))
 }
 
 /// Bytes first; then one transaction in which the place is filled, the attempt closed, the key praised and freed.

@@ -1,0 +1,9 @@
+mod activities;
+mod catalogue;
+mod key_pool;
+mod key_states;
+mod ledger;
+mod ledger_check;
+mod ledger_walk;
+mod runs;
+mod vault;

@@ -1,0 +1,110 @@
+//! Runs that nobody works on any more, and runs whose ground gives way.
+
+use chrono::{TimeDelta, Utc};
+use nproxy::models::{
+    generations::{self, Ask, Submission},
+    runs::recovery::{Recovered, recover_stuck},
+};
+use sandbox::{Fault, gemini::EVERY_KEY};
+use serde_json::json;
+
+use crate::support::{Setup, TestApp};
+
+/// F44: a run that nobody finished in its time is ended — the person is told, and pays nothing.
+#[tokio::test]
+async fn a_run_past_its_time_is_ended() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.sign_in("ada").await;
+    let conversation = ada.ask("two boats", &[("batch_size", "2")]).await;
+
+    deadline(&app, TimeDelta::seconds(-10)).await;
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered::default(), "its own worker comes first");
+    deadline(&app, TimeDelta::seconds(-16)).await;
+    app.task("stuck_run_recovery", &[]).await.unwrap();
+
+    let page = ada.settled(&conversation).await;
+    assert!(page.text().contains("No answer in time. You were not charged."), "{}", page.text());
+    assert_eq!(app.text("SELECT state FROM runs").await, "failed");
+    assert_eq!(app.story("ada").await, "trial: grant 3 / hold -2 / release 2");
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered::default(), "once");
+    app.finish().await;
+}
+
+/// F44: what had arrived before the time was up is kept and paid, the rest is free.
+#[tokio::test]
+async fn at_the_deadline_what_is_there_counts() {
+    let app = TestApp::with(Setup { pool: json!({ "run_secs": 3 }), ..Setup::default() }).await;
+    app.sandbox.gemini().fault_times(EVERY_KEY, Fault::Hang, 1);
+    let ada = app.sign_in("ada").await;
+
+    let page = ada.make("two boats", &[("batch_size", "2")]).await;
+
+    assert_eq!(page.texts(".cell img").len(), 1, "{}", page.text());
+    assert!(page.text().contains("One picture did not come. You were not charged for it."), "{}", page.text());
+    assert_eq!(app.story("ada").await, "trial: grant 3 / hold -2 / capture -1 / release 1");
+    app.finish().await;
+}
+
+/// F44: a run whose job is lost is given one again, and never two.
+#[tokio::test]
+async fn a_run_without_a_job_gets_one() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    submit(&app).await;
+    app.sql("DELETE FROM jobs").await;
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered::default(), "too young to be forgotten");
+
+    app.set_time("runs", "created_at", Utc::now() - TimeDelta::seconds(61), "1 = 1").await;
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered { ended: 0, handed_on: 1 });
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered::default(), "it has a job already");
+    assert_eq!(app.count("SELECT COUNT(*) FROM jobs WHERE class = 'FulfilRun'").await, 1);
+    app.finish().await;
+}
+
+/// F31, F105: the picture was drawn but cannot be stored — that is our fault, the person is told so and pays nothing.
+#[tokio::test]
+async fn a_broken_store_is_not_the_persons_cost() {
+    let app = TestApp::start().await;
+    let files = app.folder.path().join("files");
+    std::fs::remove_dir_all(&files).unwrap();
+    std::fs::write(&files, "no folder").unwrap();
+    let ada = app.sign_in("ada").await;
+
+    let page = ada.make("two boats", &[("batch_size", "2")]).await;
+
+    assert!(page.text().contains("Something broke on our side. You were not charged."), "{}", page.text());
+    assert_eq!(app.story("ada").await, "trial: grant 3 / hold -2 / release 2");
+    assert_eq!(app.pool().await, ["k1 active", "k2 active", "k3 active"], "no key is to blame");
+    assert_eq!(app.count("SELECT COUNT(*) FROM assets").await, 0);
+    app.finish().await;
+}
+
+/// Invariant 3: twice the same form is one run and one charge.
+#[tokio::test]
+async fn the_same_form_twice_is_one_run() {
+    let app = TestApp::start().await;
+    let user = app.user("ada").await;
+    let ask = Ask { prompt: "a boat".into(), client_token: "one".into(), ..Ask::default() };
+    let twice =
+        futures::future::join_all((0..8).map(|_| generations::submit(&app.ctx, &user, None, ask.clone()))).await;
+    let accepted = twice.iter().filter(|it| matches!(it, Ok(Submission::Accepted { .. }))).count();
+    let repeated = twice.iter().filter(|it| matches!(it, Ok(Submission::Repeated { .. }))).count();
+    assert_eq!((accepted, repeated), (1, 7), "{twice:?}");
+    let other = Ask { prompt: "another boat".into(), ..ask };
+    assert!(matches!(generations::submit(&app.ctx, &user, None, other).await.unwrap(), Submission::TokenReused));
+    crate::support::eventually("the run", || async {
+        (app.text("SELECT state FROM runs").await == "succeeded").then_some(())
+    })
+    .await;
+    assert_eq!(app.story("ada").await, "trial: grant 3 / hold -1 / capture -1");
+    app.finish().await;
+}
+
+async fn submit(app: &TestApp) {
+    let ask = Ask { prompt: "a boat".into(), client_token: "one".into(), ..Ask::default() };
+    let submission = generations::submit(&app.ctx, &app.user("ada").await, None, ask).await.unwrap();
+    assert!(matches!(submission, Submission::Accepted { .. }), "{submission:?}");
+}
+
+async fn deadline(app: &TestApp, from_now: TimeDelta) {
+    app.set_time("runs", "deadline_at", Utc::now() + from_now, "1 = 1").await;
+}
