@@ -31,8 +31,9 @@ use crate::{
 /// Turns that a conversation opens with.
 const TURNS: u64 = 50;
 
-/// The file, and room for the other fields.
-const BODY_MAX: usize = UPLOAD_MAX_BYTES + 1024 * 1024;
+/// More than any file we take: what is read and dropped behind the limit of a file can still be answered in the form,
+/// with the words kept.
+const BODY_MAX: usize = 4 * UPLOAD_MAX_BYTES;
 
 /// What the composer is to start with.
 #[derive(Debug, Default, Deserialize)]

@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -38,7 +38,7 @@ async fn show(
     Query(how): Query<How>,
 ) -> Result<Response> {
     if is_known(&headers, &asset.sha256) {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
+        return Ok(not_modified(&asset.sha256));
     }
     let name = if how.download.is_empty() {
         None
@@ -59,7 +59,7 @@ async fn show(
 async fn thumbnail(State(ctx): State<AppContext>, OwnAsset(asset): OwnAsset, headers: HeaderMap) -> Result<Response> {
     let tag = thumbnail_tag(&asset);
     if is_known(&headers, &tag) {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
+        return Ok(not_modified(&tag));
     }
     let bytes = asset.read_thumbnail(&ctx).await?;
     Ok(file("image/jpeg", &tag, bytes.into(), None))
@@ -73,19 +73,27 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == format!("\"{tag}\"").as_bytes())
 }
 
+/// A browser takes the headers of this answer for the bytes that it keeps: without them the site's own `no-store` would
+/// make it forget the picture.
+fn not_modified(tag: &str) -> Response {
+    (StatusCode::NOT_MODIFIED, kept_headers(tag)).into_response()
+}
+
+fn kept_headers(tag: &str) -> [(HeaderName, String); 3] {
+    [
+        (header::CACHE_CONTROL, CACHE.into()),
+        (header::ETAG, format!("\"{tag}\"")),
+        (header::CONTENT_SECURITY_POLICY, ALONE.into()),
+    ]
+}
+
 fn file(mime: &str, tag: &str, bytes: Body, download_as: Option<String>) -> Response {
     let disposition = match download_as {
         Some(name) => format!("attachment; filename=\"{name}\""),
         None => "inline".into(),
     };
-    let headers = [
-        (header::CONTENT_TYPE, mime.to_owned()),
-        (header::CACHE_CONTROL, CACHE.into()),
-        (header::ETAG, format!("\"{tag}\"")),
-        (header::CONTENT_DISPOSITION, disposition),
-        (header::CONTENT_SECURITY_POLICY, ALONE.into()),
-    ];
-    (headers, bytes).into_response()
+    let headers = [(header::CONTENT_TYPE, mime.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    (headers, kept_headers(tag), bytes).into_response()
 }
 
 pub fn routes() -> Routes {

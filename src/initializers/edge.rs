@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::Response,
 };
@@ -101,7 +101,7 @@ fn is_chatter(method: &Method, path: &str) -> bool {
 async fn with_headers(request: Request, next: Next) -> Response {
     let is_static = request.uri().path().starts_with("/static/");
     let mut response = next.run(request).await;
-    let is_fine = response.status().is_success();
+    let is_fine = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     if is_static && is_fine {
         add(headers, header::CACHE_CONTROL, STATIC_CACHE);

@@ -87,12 +87,12 @@ pub async fn submit(
         Ok(plan) => plan,
         Err(faults) => return Ok(Submission::Invalid(faults)),
     };
-    if runs::live_of(&ctx.db, user.id).await? >= LIVE_RUNS {
-        return Ok(Submission::TooMany);
-    }
     let txn = begin(&ctx.db).await?;
     if let Some(first) = by_client_token(&txn, user, &plan.client_token).await? {
         return first.repeated(&txn, &plan).await;
+    }
+    if runs::live_of(&txn, user.id).await? >= LIVE_RUNS {
+        return Ok(Submission::TooMany);
     }
     let conversation = match conversation {
         Some(conversation) => conversation,

@@ -34,7 +34,7 @@ pub struct ComposerView {
     pub resolutions: Vec<Choice>,
     pub aspects: Vec<Choice>,
     pub batches: Vec<Batch>,
-    pub strength: f32,
+    pub strength: String,
     pub strength_words: &'static str,
     pub input: Option<Input>,
     pub errors: Errors,
@@ -164,7 +164,8 @@ pub fn view(
         resolutions: model.resolutions.iter().map(|r| choice(r, &r.to_uppercase(), "", *r == resolution)).collect(),
         aspects: ASPECT_RATIOS.iter().map(|a| choice(a, aspect_label(a), shape(a), *a == aspect_ratio)).collect(),
         batches: (1..=model.max_batch).map(|n| Batch { n, selected: n == draft.batch_size.max(1) }).collect(),
-        strength,
+        // As it was typed: a JSON number would show 0.35 as 0.3499999940395355.
+        strength: strength.to_string(),
         strength_words: strength_words(strength),
         input: draft.input.as_ref().map(|asset| Input {
             pid: asset.pid.to_string(),

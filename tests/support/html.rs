@@ -59,7 +59,7 @@ impl Html {
     }
 
     /// A form as a browser without JavaScript would send it now.
-    pub fn form(&self, selector: &str) -> Form {
+    pub fn form(&self, selector: &str) -> Filled {
         let document = Document::parse_document(&self.0);
         let form = document.select(&Selector::parse(selector).unwrap()).next();
         let form = form.unwrap_or_else(|| panic!("no form {selector} in {}", self.0));
@@ -81,19 +81,19 @@ impl Html {
             fields.push((name.to_owned(), value));
         }
         let attribute = |name: &str| form.value().attr(name).unwrap_or_default().to_owned();
-        Form { action: attribute("action"), is_multipart: attribute("enctype") == "multipart/form-data", fields }
+        Filled { action: attribute("action"), is_multipart: attribute("enctype") == "multipart/form-data", fields }
     }
 }
 
 /// A form, filled in.
 #[derive(Debug, Clone)]
-pub struct Form {
+pub struct Filled {
     pub action: String,
     pub is_multipart: bool,
     pub fields: Vec<(String, String)>,
 }
 
-impl Form {
+impl Filled {
     /// Types into a field that the form shows.
     pub fn fill(mut self, name: &str, value: &str) -> Self {
         let field = self.fields.iter_mut().find(|(known, _)| known == name);

@@ -13,7 +13,7 @@ pub mod s3;
 pub use app::{Setup, TestApp};
 pub use binary::{Finished, nproxy};
 pub use database::{TestDatabase, is_postgres};
-pub use html::Html;
+pub use html::{Filled, Html};
 pub use person::{Answer, Person};
 
 use std::{future::Future, time::Duration};

@@ -10,7 +10,7 @@ use reqwest::{
     redirect::Policy,
 };
 
-use super::{Html, eventually, html::Form as PageForm};
+use super::{Filled, Html, eventually};
 
 pub struct Person {
     client: Client,
@@ -98,7 +98,7 @@ impl Person {
     }
 
     /// Presses the button of a form on a page.
-    pub async fn submit(&self, form: &PageForm) -> Answer {
+    pub async fn submit(&self, form: &Filled) -> Answer {
         let fields: Vec<_> = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         if form.is_multipart {
             self.post_multipart(&form.action, &fields, None).await
