@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, Statement, prelude::DateTimeUtc};
+use tokio::time::{Instant, sleep};
 
 use crate::support::TestApp;
 
 const RUNS: usize = 100;
 const PROVIDER: Duration = Duration::from_millis(200);
 const MEDIAN_MS: f64 = 60.0;
+/// A machine that is busy with other things measures fewer runs, not longer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// From the accepted prompt to the final state, less the time that the provider took: the median over a hundred single
 /// pictures is at most 60 ms.
@@ -17,26 +21,44 @@ const MEDIAN_MS: f64 = 60.0;
 async fn overhead() {
     let app = TestApp::start().await;
     app.sandbox.gemini().latency(PROVIDER);
+    app.sandbox.gemini().sketch(true);
     app.task("grant", &[("email", "ada@example.com"), ("kind", "quota"), ("amount", "1000")]).await.unwrap();
     let ada = app.sign_in("ada").await;
-    let mut overheads = Vec::new();
+    let (mut overheads, mut waits, mut before, mut after) = (vec![], vec![], vec![], vec![]);
+    let began = Instant::now();
     for at in 0..RUNS {
-        ada.make(&format!("boat number {at}"), &[]).await;
+        if began.elapsed() > PATIENCE {
+            break;
+        }
+        ada.ask(&format!("boat number {at}"), &[]).await;
+        while app.count("SELECT COUNT(*) FROM runs WHERE finished_at IS NULL").await > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
         let backend = app.ctx.db.get_database_backend();
-        let newest = "SELECT created_at, finished_at FROM runs ORDER BY id DESC LIMIT 1";
+        let newest = "SELECT r.created_at, r.started_at, r.finished_at FROM runs r ORDER BY r.id DESC LIMIT 1";
         let row = app.ctx.db.query_one_raw(Statement::from_string(backend, newest)).await.unwrap().unwrap();
-        let created: DateTimeUtc = row.try_get("", "created_at").unwrap();
-        let finished: DateTimeUtc = row.try_get("", "finished_at").unwrap();
+        let at = |column| row.try_get::<DateTimeUtc>("", column).unwrap();
         let call = app.sandbox.gemini().calls().pop().unwrap();
-        let provider = call.finished_at.unwrap() - call.started_at;
-        let overhead = finished - created - provider;
-        overheads.push(overhead.num_microseconds().unwrap() as f64 / 1000.0);
+        let ms = |span: TimeDelta| span.num_microseconds().unwrap() as f64 / 1000.0;
+        waits.push(ms(at("started_at") - at("created_at")));
+        before.push(ms(call.started_at - at("started_at")));
+        after.push(ms(at("finished_at") - call.finished_at.unwrap()));
+        overheads.push(ms(at("finished_at") - at("created_at") - (call.finished_at.unwrap() - call.started_at)));
     }
     app.finish().await;
-    overheads.sort_by(f64::total_cmp);
-    let (median, p95) = (overheads[RUNS / 2], overheads[RUNS * 95 / 100]);
+    for list in [&mut overheads, &mut waits, &mut before, &mut after] {
+        list.sort_by(f64::total_cmp);
+    }
+    let runs = overheads.len();
+    let (median, p95) = (overheads[runs / 2], overheads[runs * 95 / 100]);
     let build = if cfg!(debug_assertions) { "dev" } else { "release" };
-    println!("{RUNS} runs one after another, {build} build, provider {} ms", PROVIDER.as_millis());
+    println!("{runs} runs one after another, {build} build, provider {} ms", PROVIDER.as_millis());
     println!("nproxy's own time: median {median:.1} ms, p95 {p95:.1} ms");
+    println!(
+        "medians: {:.1} ms until a worker begins, {:.1} ms until the provider is asked, {:.1} ms from picture to final state",
+        waits[runs / 2],
+        before[runs / 2],
+        after[runs / 2]
+    );
     assert!(median <= MEDIAN_MS, "the median is above {MEDIAN_MS} ms");
 }
