@@ -90,13 +90,7 @@ impl Hooks for App {
     }
 
     fn register_tasks(tasks: &mut Tasks) {
-        tasks.register(tasks::grant::Grant);
-        tasks.register(tasks::key_add::KeyAdd);
-        tasks.register(tasks::key_cooldown_recovery::KeyCooldownRecovery);
-        tasks.register(tasks::key_list::KeyList);
-        tasks.register(tasks::ledger_check::LedgerCheck);
-        tasks.register(tasks::stuck_run_recovery::StuckRunRecovery);
-        tasks.register(tasks::user_activate::UserActivate);
+        tasks::register(tasks);
     }
 
     /// Every process stops its own jobs; the sandbox goes with the process.

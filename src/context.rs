@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use durable_jobs::DurableQueue;
 use loco_rs::{Error, Result, app::AppContext};
+use tokio::sync::Notify;
 
 use crate::{
     adapters::{
@@ -25,6 +26,7 @@ struct Inner {
     http: Http,
     store: Store,
     jobs: DurableQueue,
+    key_freed: Notify,
 }
 
 impl Parts {
@@ -40,6 +42,7 @@ impl Parts {
             http,
             store: storage::open(&settings.storage)?,
             jobs: DurableQueue::embedded(ctx.db.clone(), durable_jobs::Settings::default()),
+            key_freed: Notify::new(),
             settings,
         })))
     }
@@ -89,6 +92,12 @@ impl Parts {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// Rings when a key of the pool is given back in this process. Only a hint: who waits also looks by itself.
+    #[must_use]
+    pub fn key_freed(&self) -> &Notify {
+        &self.0.key_freed
     }
 
     #[must_use]

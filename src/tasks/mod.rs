@@ -8,7 +8,21 @@ pub mod ledger_check;
 pub mod stuck_run_recovery;
 pub mod user_activate;
 
-use loco_rs::{Error, Result, task::Vars};
+use loco_rs::{
+    Error, Result,
+    task::{Tasks, Vars},
+};
+
+/// Every task there is.
+pub fn register(tasks: &mut Tasks) {
+    tasks.register(grant::Grant);
+    tasks.register(key_add::KeyAdd);
+    tasks.register(key_cooldown_recovery::KeyCooldownRecovery);
+    tasks.register(key_list::KeyList);
+    tasks.register(ledger_check::LedgerCheck);
+    tasks.register(stuck_run_recovery::StuckRunRecovery);
+    tasks.register(user_activate::UserActivate);
+}
 
 /// The value of `key:`, or the usage of the task.
 fn required<'a>(vars: &'a Vars, key: &str, usage: &str) -> Result<&'a str> {

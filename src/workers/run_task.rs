@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use loco_rs::{
-    app::Hooks,
     prelude::*,
     task::{Tasks, Vars},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::app::App;
+use crate::tasks;
 
 pub struct RunTask {
     ctx: AppContext,
@@ -40,8 +39,8 @@ impl BackgroundWorker<Entry> for RunTask {
     }
 
     async fn perform(&self, Entry { task, vars }: Entry) -> Result<()> {
-        let mut tasks = Tasks::default();
-        App::register_tasks(&mut tasks);
-        tasks.run(&self.ctx, &task, &Vars::from_cli_args(vars.into_iter().collect())).await
+        let mut all = Tasks::default();
+        tasks::register(&mut all);
+        all.run(&self.ctx, &task, &Vars::from_cli_args(vars.into_iter().collect())).await
     }
 }

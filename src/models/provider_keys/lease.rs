@@ -50,20 +50,31 @@ pub struct Leased {
 /// # Errors
 /// The database does not answer.
 pub async fn lease(ctx: &AppContext, provider: &str, run_id: i64, position: i64) -> Result<Lease> {
-    let txn = begin(&ctx.db).await?;
-    let now = clock::now(&txn).await?;
-    if let Some(held) = key_leases::Entity::find().filter(of_output(run_id, position)).one(&txn).await? {
+    // Places that wait ask again and again, so the first look takes no lock.
+    let now = clock::now(&ctx.db).await?;
+    if let Some(held) = held(&ctx.db, run_id, position).await?
+        && held.expires_at > now
+    {
         // Another process works on this very output, or died over it.
+        return Ok(Lease::Wait { until: Some(held.expires_at) });
+    }
+    if next(provider, run_id, position, now).one(&ctx.db).await?.is_none() {
+        return why_none(&ctx.db, provider, run_id, position, now).await;
+    }
+    let txn = begin(&ctx.db).await?;
+    if let Some(held) = held(&txn, run_id, position).await? {
         if held.expires_at > now {
             return Ok(Lease::Wait { until: Some(held.expires_at) });
         }
         key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
     }
     loop {
-        let Some(key) = next(&txn, provider, run_id, position, now).await? else {
-            let answer = why_none(&txn, provider, run_id, position, now).await?;
-            txn.commit().await?;
-            return Ok(answer);
+        let mut query = next(provider, run_id, position, now);
+        if txn.get_database_backend() == DbBackend::Postgres {
+            query = query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        }
+        let Some(key) = query.one(&txn).await? else {
+            return why_none(&txn, provider, run_id, position, now).await;
         };
         // Counted again behind the row lock: on PostgreSQL a neighbour may have leased between our look and our lock.
         if live_leases(&txn, key.id, now).await? >= key.cap() {
@@ -111,28 +122,23 @@ impl Model {
     }
 }
 
-async fn next(
-    txn: &DatabaseTransaction,
-    provider: &str,
-    run_id: i64,
-    position: i64,
-    now: DateTimeUtc,
-) -> Result<Option<Model>> {
+/// The keys that may work for this output now, the longest unused first; only the first is wanted.
+fn next(provider: &str, run_id: i64, position: i64, now: DateTimeUtc) -> Select<Entity> {
     let under_cap = Expr::cust_with_values(
         "(SELECT COUNT(*) FROM key_leases l WHERE l.provider_key_id = provider_keys.id AND l.expires_at > $1) \
          < CASE WHEN provider_keys.state = 'cooldown' THEN 1 ELSE provider_keys.max_concurrency END",
         [now],
     );
-    let mut query = untried(provider, run_id, position)
+    untried(provider, run_id, position)
         .filter(eligible(now))
         .filter(under_cap)
         .order_by_asc(Column::Turn)
         .order_by_asc(Column::Id)
-        .limit(1);
-    if txn.get_database_backend() == DbBackend::Postgres {
-        query = query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-    }
-    Ok(query.one(txn).await?)
+        .limit(1)
+}
+
+async fn held(db: &impl ConnectionTrait, run_id: i64, position: i64) -> Result<Option<key_leases::Model>> {
+    Ok(key_leases::Entity::find().filter(of_output(run_id, position)).one(db).await?)
 }
 
 async fn take(txn: &DatabaseTransaction, key: Model, run_id: i64, position: i64, now: DateTimeUtc) -> Result<Leased> {
@@ -169,20 +175,20 @@ async fn take(txn: &DatabaseTransaction, key: Model, run_id: i64, position: i64,
 
 /// Nobody free: is it worth waiting for somebody not tried yet?
 async fn why_none(
-    txn: &DatabaseTransaction,
+    db: &impl ConnectionTrait,
     provider: &str,
     run_id: i64,
     position: i64,
     now: DateTimeUtc,
 ) -> Result<Lease> {
-    let busy = untried(provider, run_id, position).filter(eligible(now)).count(txn).await?;
+    let busy = untried(provider, run_id, position).filter(eligible(now)).count(db).await?;
     if busy > 0 {
         return Ok(Lease::Wait { until: None });
     }
     let resting = untried(provider, run_id, position)
         .filter(Column::State.eq(State::Cooldown))
         .order_by_asc(Column::CooldownUntil)
-        .one(txn)
+        .one(db)
         .await?;
     Ok(match resting {
         Some(key) => Lease::Wait { until: key.cooldown_until },

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::DatabaseTransaction;
 use secrecy::SecretString;
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, timeout};
 
 use super::{Model, Reason, Snapshot, by_id};
 use crate::{
@@ -131,8 +131,8 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
                 if pause >= time_left {
                     return give_up(ctx, run, &place, Reason::Unavailable).await;
                 }
-                // In short steps: a key may come free, or be added, meanwhile.
-                sleep(pause.min(Duration::from_secs(1))).await;
+                // In short steps: a key may be freed elsewhere, or added, meanwhile.
+                let _woken = timeout(pause.min(Duration::from_secs(1)), ctx.parts().key_freed().notified()).await;
                 continue;
             }
             Lease::Exhausted => return give_up(ctx, run, &place, Reason::Unavailable).await,
@@ -186,6 +186,7 @@ async fn call(
             health::failed(ctx, &txn, leased, &failure).await?;
         }
         txn.commit().await?;
+        ctx.parts().key_freed().notify_one();
         return Ok(after(&failure, empties));
     }
     Ok(Next::AnotherKey)
@@ -293,6 +294,7 @@ async fn deliver(
             attempt.close(&txn, Ok(())).await?;
             leased.release(&txn).await?;
             txn.commit().await?;
+            ctx.parts().key_freed().notify_one();
             return Ok(Next::GiveUp(Reason::Storage));
         }
     };
@@ -300,6 +302,7 @@ async fn deliver(
     let kept = keep(&txn, run, brief, place, leased, attempt, &stored).await?;
     if kept {
         txn.commit().await?;
+        ctx.parts().key_freed().notify_one();
     } else {
         txn.rollback().await?;
         stored.discard(ctx).await;
@@ -342,6 +345,7 @@ async fn free(ctx: &AppContext, leased: &Leased) -> Result<()> {
     let txn = begin(&ctx.db).await?;
     leased.release(&txn).await?;
     txn.commit().await?;
+    ctx.parts().key_freed().notify_one();
     Ok(())
 }
 
