@@ -13,5 +13,6 @@
 )]
 
 mod adapters;
+mod browser;
 mod requests;
 mod support;

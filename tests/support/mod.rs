@@ -2,11 +2,13 @@
 //! who use it over HTTP as a browser would.
 
 mod app;
+mod browser;
 mod database;
 mod html;
 mod person;
 
 pub use app::{Setup, TestApp};
+pub use browser::{Browser, Screen, Scripts, Window};
 pub use database::is_postgres;
 pub use html::Html;
 pub use person::{Answer, Person};
