@@ -18,6 +18,7 @@ async fn a_stranger_makes_two_pictures() {
             documents(&window).into_iter().filter(|path| path.starts_with("/app/conversations/")).collect();
         assert_eq!(loaded.len(), 2, "the conversation and 'Use as input', nothing anew: {loaded:?}");
         assert!(!window.requests("/app/runs/").is_empty());
+        assert_eq!(window.read("location.search").await, "", "a reload does not ask for the same input again");
         window.close().await;
     }
     browser.close().await;
