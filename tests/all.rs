@@ -14,6 +14,7 @@
 
 mod adapters;
 mod bench;
+mod browser;
 mod chaos;
 mod migrations;
 mod models;

@@ -129,6 +129,8 @@
   on("htmx:after:swap", ({ detail: { ctx } }) => {
     settle();
     if (ctx.target?.id !== "feed" || ctx.response.status >= 400) return;
+    // What the composer was started with has been sent: a reload must not put it there again.
+    history.replaceState(null, "", location.pathname);
     showNewest(calm ? "auto" : "smooth");
     if (matchMedia("(pointer: fine)").matches) composer()?.elements.prompt.focus({ preventScroll: true });
   });
@@ -145,5 +147,5 @@
   settle();
   setInterval(tick, 1000);
   setTimeout(() => $$("[data-autohide]").forEach((item) => item.remove()), 8000);
-  if (!location.hash) showNewest("instant");
+  if (!location.hash.startsWith("#turn-")) showNewest("instant");
 })();

@@ -44,6 +44,9 @@ struct Start {
     from: Option<Uuid>,
     /// A picture of one's own to work on.
     input: Option<Uuid>,
+    /// How often the page has loaded itself anew, for browsers without JavaScript.
+    #[serde(default)]
+    look: u32,
 }
 
 async fn index(
@@ -83,7 +86,7 @@ async fn show(
     Query(start): Query<Start>,
 ) -> Result<Response> {
     let draft = start.draft(&ctx, &user, Some(&conversation)).await?;
-    full(&ctx, &user, page, &conversation, draft, StatusCode::OK).await
+    full(&ctx, &user, page, &conversation, draft, Some(start), StatusCode::OK).await
 }
 
 /// The first screen: nothing but the composer and what it could be asked.
@@ -98,19 +101,24 @@ async fn blank(
     page.with_sidebar(ctx, user, None).await?.with_status(status, "conversations/index.html", content)
 }
 
+/// Without a `start` the page does not load itself anew: somebody has to read what it says first.
 async fn full(
     ctx: &AppContext,
     user: &users::Model,
     page: Page,
     conversation: &conversations::Model,
     draft: Draft,
+    start: Option<Start>,
     status: StatusCode,
 ) -> Result<Response> {
     let generations = wishes::of_conversation(&ctx.db, conversation, TURNS).await?;
     let rows = rows(ctx, generations).await?;
     let turns = turns::view(&rows, ctx.parts().catalogue(), &views::conversations::url(conversation));
     let mut content = composer(ctx, &page, Some(conversation), draft);
-    content["has_live"] = json!(turns.iter().any(|turn| !turn.run.is_final));
+    let is_live = turns.iter().any(|turn| !turn.run.is_final);
+    if let (true, Some(start), Some(newest)) = (is_live, start, turns.last()) {
+        content["refresh_url"] = json!(start.again(&views::conversations::url(conversation), &newest.anchor));
+    }
     content["turns"] = json!(turns);
     let page = page.with_sidebar(ctx, user, Some(conversation)).await?;
     let response = page.with_status(status, "conversations/show.html", content)?;
@@ -122,7 +130,7 @@ fn composer(ctx: &AppContext, page: &Page, conversation: Option<&conversations::
     let action = if conversation.is_some() { format!("{url}/generations") } else { url.clone() };
     let shown = conversation.map(|c| json!({ "pid": c.pid, "title": c.title, "url": url }));
     let composer = views::composer::view(draft, ctx.parts().catalogue(), &page.allowance, action, &url);
-    json!({ "composer": composer, "conversation": shown, "turns": [], "has_live": false })
+    json!({ "composer": composer, "conversation": shown, "turns": [], "refresh_url": "" })
 }
 
 /// Everything that a page of turns shows, in five queries whatever their number.
@@ -165,6 +173,22 @@ async fn kept(ctx: &AppContext, user: &users::Model, ask: &Ask, faults: Faults) 
 }
 
 impl Start {
+    /// The same page once more, at its newest turn. The count makes it another address: to a place in the address it
+    /// already shows, a browser only scrolls.
+    fn again(&self, url: &str, anchor: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("look", &self.look.wrapping_add(1).to_string());
+        if !self.prompt.is_empty() {
+            query.append_pair("prompt", &self.prompt);
+        }
+        for (name, pid) in [("from", self.from), ("input", self.input)] {
+            if let Some(pid) = pid {
+                query.append_pair(name, &pid.to_string());
+            }
+        }
+        format!("{url}?{}#{anchor}", query.finish())
+    }
+
     async fn draft(
         &self,
         ctx: &AppContext,

@@ -47,7 +47,7 @@ pub fn view(current: &[Model]) -> AllowanceView {
             percent: None,
             low: left <= TRIAL_LOW,
             empty: left == 0,
-            cost_words: "Uses your free pictures",
+            cost_words: if left > 0 { "Uses your free pictures" } else { "" },
         },
         Kind::Quota => {
             let percent = bucket(left, next.granted);

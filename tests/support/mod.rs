@@ -4,6 +4,7 @@
 mod app;
 mod binary;
 mod books;
+mod browser;
 mod database;
 mod html;
 mod person;
@@ -12,6 +13,7 @@ pub mod s3;
 
 pub use app::{Setup, TestApp};
 pub use binary::{Finished, nproxy};
+pub use browser::{Browser, Screen, Scripts, Window};
 pub use database::{TestDatabase, is_postgres};
 pub use html::{Filled, Html};
 pub use person::{Answer, Person};

@@ -36,7 +36,7 @@ pub(super) async fn create(
                 let (status, faults) = refusal(refused);
                 let draft = kept(&ctx, &user, &ask, faults).await?;
                 if !page.is_htmx {
-                    return full(&ctx, &user, page, &conversation, draft, status).await;
+                    return full(&ctx, &user, page, &conversation, draft, None, status).await;
                 }
                 let content = composer(&ctx, &page, Some(&conversation), draft);
                 return page.with_status(status, "generations/refused.html", content);

@@ -1,0 +1,7 @@
+//! The studio in a real browser: what only shows when pages are loaded, clicked and looked at.
+
+mod journeys;
+mod layout;
+mod polling;
+mod prompts;
+mod troubles;
