@@ -226,8 +226,8 @@ async fn dashboard_and_billing() {
     $9.99 a month
     Active until TIME.
     A month of pictures in every shape and size, from words or from your own pictures.
-    Payments are not switched on on this server yet.
-    What you have left stays yours. Ask us if you need more.
+    Plans cannot be bought here yet
+    What you have left stays yours.
     ");
     insta::assert_snapshot!(seen[4], @r"
     Plan and billing
@@ -239,8 +239,8 @@ async fn dashboard_and_billing() {
     $9.99 a month
     Not active.
     A month of pictures in every shape and size, from words or from your own pictures.
-    Payments are not switched on on this server yet.
-    What you have left stays yours. Ask us if you need more.
+    Plans cannot be bought here yet
+    What you have left stays yours.
     ");
     app.finish().await;
 }
