@@ -57,7 +57,9 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => {
                 ("method_not_allowed", "That does not work here", "This address does not take this kind of request.")
             }
-            StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "That is too large", "Pictures may have up to 20 MB."),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("too_large", "That is too large", "This is more than this form takes. Pictures may have up to 20 MB.")
+            }
             StatusCode::TOO_MANY_REQUESTS => ("too_many", "Too many at once", "Wait a moment and try again."),
             StatusCode::SERVICE_UNAVAILABLE => {
                 ("unavailable", "Back in a moment", "The site is not ready to answer. Try again in a minute.")

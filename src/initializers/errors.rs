@@ -65,6 +65,11 @@ fn wants_html(headers: &HeaderMap) -> bool {
     is_htmx(headers) || accept.contains("text/html")
 }
 
+/// Errors that leave a person wondering about money.
+fn may_have_cost(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::PAYLOAD_TOO_LARGE
+}
+
 fn page(
     ctx: &AppContext,
     headers: &HeaderMap,
@@ -73,8 +78,7 @@ fn page(
     problem: &Problem,
     reference: &str,
 ) -> Response {
-    let charge =
-        if status.is_server_error() || status == StatusCode::PAYLOAD_TOO_LARGE { "Nothing was charged." } else { "" };
+    let charge = if may_have_cost(status) && path.starts_with("/app") { "Nothing was charged." } else { "" };
     let back =
         if path.starts_with("/app") { ("To the studio", "/app/conversations") } else { ("To the start page", "/") };
     let mut content = frame(ctx, None, &allowances::view(&[]), path);

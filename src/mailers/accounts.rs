@@ -43,32 +43,27 @@ impl Mailer for Accounts {}
 pub async fn deliver(ctx: &AppContext, user_id: i64, occasion: Occasion) -> Result<()> {
     let Some(user) = users::by_id(&ctx.db, user_id).await? else { return Ok(()) };
     let (template, path, purpose) = match (occasion, user.status()) {
-        (Occasion::Activation, Status::New) => (&ACTIVATION, "/activation", Some(Purpose::Activation)),
-        (Occasion::Reset, Status::Activated) => (&RESET, "/password/reset", Some(Purpose::Reset)),
-        (Occasion::AlreadyRegistered, Status::Activated) => (&ALREADY_REGISTERED, "/login", None),
+        (Occasion::Activation, Status::New) => (&ACTIVATION, "/activation", Purpose::Activation),
+        (Occasion::Reset, Status::Activated) => (&RESET, "/password/reset", Purpose::Reset),
+        // The link helps whoever forgot, and its hourly limit bounds what strangers can send with this form.
+        (Occasion::AlreadyRegistered, Status::Activated) => (&ALREADY_REGISTERED, "/password/reset", Purpose::Reset),
         (Occasion::Activation | Occasion::Reset | Occasion::AlreadyRegistered, _) => return Ok(()),
     };
-    let token = match purpose {
-        Some(purpose) => {
-            let txn = begin(&ctx.db).await?;
-            let token = user.mint_link(&txn, purpose).await?;
-            txn.commit().await?;
-            // Enough mails for this hour.
-            let Some(token) = token else { return Ok(()) };
-            Some(token)
-        }
-        None => None,
-    };
+    let txn = begin(&ctx.db).await?;
+    let token = user.mint_link(&txn, purpose).await?;
+    txn.commit().await?;
+    // Enough mails for this hour.
+    let Some(token) = token else { return Ok(()) };
     let parts = ctx.parts();
     let args = mailer::Args {
         from: Some(parts.settings().mailer_from.clone()),
         to: user.email().to_owned(),
-        locals: json!({ "link": link(ctx, path, token.as_ref()), "site": site_name(ctx) }),
+        locals: json!({ "link": link(ctx, path, Some(&token)), "login": link(ctx, "/login", None), "site": site_name(ctx) }),
         ..Default::default()
     };
     let sent = Accounts::mail_template_now(ctx, template, args).await;
-    if let (Err(_), Some(token)) = (&sent, &token) {
-        links::forget(&ctx.db, token).await?;
+    if sent.is_err() {
+        links::forget(&ctx.db, &token).await?;
     }
     sent
 }

@@ -130,7 +130,7 @@ async fn a_key_is_written_once() {
     let store = opened(&s3.settings());
     put(&store, "a.jpg", "first").await;
 
-    for other in ["secnd", "longer than the first"] {
+    for other in ["tenth", "longer than the first"] {
         let refused = store.upload(Path::new("a.jpg"), &Bytes::from(other)).await.unwrap_err();
         assert_eq!(refused.to_string(), "S3 put pictures/a.jpg: there is another object under this key already");
     }

@@ -10,7 +10,7 @@ use sandbox::{Mail, SmtpFault};
 
 use crate::support::{Answer, Person, Setup, TestApp};
 
-const NED: &str = "ned@example.com";
+const NORA: &str = "nora@example.com";
 const PASSWORD: &str = "four quiet otters swim";
 const UNVERIFIED: &str = "Verify your e-mail address first. We have sent you a link.";
 const WRONG: &str = "E-mail address or password is wrong.";
@@ -56,8 +56,8 @@ async fn post_token(person: &Person, path: &str, link: &str) -> Answer {
 }
 
 async fn registered(app: &TestApp) -> String {
-    register(&app.visitor(), NED, PASSWORD).await;
-    link(&app.mail(NED, 1).await)
+    register(&app.visitor(), NORA, PASSWORD).await;
+    link(&app.mail(NORA, 1).await)
 }
 
 async fn age(app: &TestApp, table: &str, column: &str, by: TimeDelta) {
@@ -71,14 +71,14 @@ async fn registering_sends_a_link() {
     let app = TestApp::start().await;
     let visitor = app.visitor();
 
-    let answer = register(&visitor, " Ned@Example.com ", PASSWORD).await;
+    let answer = register(&visitor, " Nora@Example.com ", PASSWORD).await;
 
     assert_eq!(answer.status, 200);
     assert!(answer.html().text().contains("Check your mail"));
     assert_eq!(visitor.cookie(), None);
-    let mail = app.mail(NED, 1).await;
+    let mail = app.mail(NORA, 1).await;
     assert!(link(&mail).starts_with(&format!("{}/activation?token=", app.url)), "{}", link(&mail));
-    let id = app.user("ned").await.id;
+    let id = app.user("nora").await.id;
     assert_eq!(app.text(&format!("SELECT status FROM users WHERE id = {id}")).await, "new");
     assert_eq!(app.count(&format!("SELECT COUNT(*) FROM allowances WHERE user_id = {id}")).await, 0);
     assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 0);
@@ -94,18 +94,19 @@ async fn a_taken_address_looks_like_a_free_one() {
         let answer = register(&app.visitor(), email, PASSWORD).await;
         (answer.status, answer.body.replace(email, "ADDRESS"))
     };
-    let free = page_of(NED).await;
+    let free = page_of(NORA).await;
     let before = app.count("SELECT COUNT(*) FROM users").await;
 
-    for taken in ["ada@example.com", "ADA@Example.COM", NED, "NED@example.com"] {
+    for taken in ["ada@example.com", "ADA@Example.COM", NORA, "NORA@example.com"] {
         assert_eq!(page_of(taken).await, free, "{taken}");
     }
 
     assert_eq!(app.count("SELECT COUNT(*) FROM users").await, before);
     let mail = app.mail("ada@example.com", 2).await;
     assert_eq!(mail.subject, "You already have an nproxy account");
-    assert_eq!(link(&mail), format!("{}/login", app.url));
-    assert_eq!(app.mail(NED, 3).await.subject, "Activate your nproxy account");
+    assert_eq!(mail.links()[0], format!("{}/login", app.url));
+    assert!(mail.links()[1].starts_with(&format!("{}/password/reset?token=", app.url)), "for whoever forgot");
+    assert_eq!(app.mail(NORA, 3).await.subject, "Activate your nproxy account");
     let answer = log_in(&app.visitor(), "ada@example.com", PASSWORD).await;
     assert!(answer.html().text().contains(WRONG), "the second registration set no password");
     app.finish().await;
@@ -117,10 +118,10 @@ async fn an_address_is_taken_once() {
     let app = TestApp::start().await;
     let visitors: Vec<_> = (0..10).map(|_| app.visitor()).collect();
 
-    let answers = join_all(visitors.iter().map(|visitor| register(visitor, NED, PASSWORD))).await;
+    let answers = join_all(visitors.iter().map(|visitor| register(visitor, NORA, PASSWORD))).await;
 
     assert!(answers.iter().all(|answer| answer.status == 200));
-    assert_eq!(app.count(&format!("SELECT COUNT(*) FROM users WHERE email = '{NED}'")).await, 1);
+    assert_eq!(app.count(&format!("SELECT COUNT(*) FROM users WHERE email = '{NORA}'")).await, 1);
     app.idle().await;
     app.finish().await;
 }
@@ -133,11 +134,11 @@ async fn a_bad_registration_says_what_is_wrong() {
     let long = format!("{}a", "x7!".repeat(90));
     let far = format!("{}@example.com", "a".repeat(250));
     for (email, password, field, said) in [
-        (NED, "short", "password", "Use at least 10 characters."),
-        (NED, "password123", "password", "too easy to guess"),
-        (NED, "ned@example.com", "password", "too easy to guess"),
-        (NED, long.as_str(), "password", "Use at most 256 characters."),
-        (NED, "", "password", "Use at least 10 characters."),
+        (NORA, "short", "password", "Use at least 10 characters."),
+        (NORA, "password123", "password", "too easy to guess"),
+        (NORA, "nora@example.com", "password", "too easy to guess"),
+        (NORA, long.as_str(), "password", "Use at most 256 characters."),
+        (NORA, "", "password", "Use at least 10 characters."),
         ("nobody", PASSWORD, "email", "This is not an e-mail address."),
         ("a b@example.com", PASSWORD, "email", "This is not an e-mail address."),
         ("<script>@example.com", PASSWORD, "email", "This is not an e-mail address."),
@@ -172,13 +173,13 @@ async fn an_activation_link_works_once() {
         assert!(answer.html().has("form[action='/activation']"));
         assert_eq!(scanner.cookie(), None);
     }
-    assert_eq!(app.text(&format!("SELECT status FROM users WHERE email = '{NED}'")).await, "new");
+    assert_eq!(app.text(&format!("SELECT status FROM users WHERE email = '{NORA}'")).await, "new");
 
-    let ned = app.visitor();
-    let answer = press(&ned, &link).await;
+    let nora = app.visitor();
+    let answer = press(&nora, &link).await;
 
     assert_eq!((answer.status, answer.location().as_str()), (303, "/app/conversations"));
-    assert_eq!(ned.get("/app").await.html().texts("#allowance"), ["3 free pictures left"]);
+    assert_eq!(nora.get("/app").await.html().texts("#allowance"), ["3 free pictures left"]);
 
     let second = app.visitor();
     let answer = post_token(&second, "/activation", &link).await;
@@ -208,18 +209,18 @@ async fn an_old_activation_link_leads_to_a_new_one() {
     let old = registered(&app).await;
     age(&app, "links", "expires_at", TimeDelta::hours(24) + TimeDelta::minutes(1)).await;
 
-    let ned = app.visitor();
-    let page = ned.get(&old).await.html();
+    let nora = app.visitor();
+    let page = nora.get(&old).await.html();
     assert!(!page.has("form[action='/activation']"));
-    let answer = post_token(&ned, "/activation", &old).await;
+    let answer = post_token(&nora, "/activation", &old).await;
     assert_eq!(answer.status, 422);
     assert!(answer.html().text().contains("This link has expired"));
     assert_eq!(page.attribute("main a.btn", "href"), "/login");
-    assert_eq!(ned.cookie(), None);
+    assert_eq!(nora.cookie(), None);
 
-    log_in(&ned, NED, PASSWORD).await;
-    let new = link(&app.mail(NED, 2).await);
-    assert_eq!(press(&ned, &new).await.status, 303);
+    log_in(&nora, NORA, PASSWORD).await;
+    let new = link(&app.mail(NORA, 2).await);
+    assert_eq!(press(&nora, &new).await.status, 303);
     app.finish().await;
 }
 
@@ -228,18 +229,18 @@ async fn an_old_activation_link_leads_to_a_new_one() {
 async fn a_newer_link_replaces_an_older_one() {
     let app = TestApp::start().await;
     let old = registered(&app).await;
-    register(&app.visitor(), NED, PASSWORD).await;
-    let new = link(&app.mail(NED, 2).await);
+    register(&app.visitor(), NORA, PASSWORD).await;
+    let new = link(&app.mail(NORA, 2).await);
 
-    let ned = app.visitor();
-    let answer = post_token(&ned, "/activation", &old).await;
+    let nora = app.visitor();
+    let answer = post_token(&nora, "/activation", &old).await;
     assert_eq!(answer.status, 422);
     assert!(answer.html().text().contains("a newer one replaced it"));
     for never_was in ["token=", "token=nonsense"] {
-        assert_eq!(post_token(&ned, "/activation", never_was).await.status, 422);
+        assert_eq!(post_token(&nora, "/activation", never_was).await.status, 422);
     }
-    assert_eq!(ned.cookie(), None);
-    assert_eq!(press(&ned, &new).await.status, 303);
+    assert_eq!(nora.cookie(), None);
+    assert_eq!(press(&nora, &new).await.status, 303);
     app.finish().await;
 }
 
@@ -254,7 +255,7 @@ async fn two_presses_are_one_gift() {
 
     assert_eq!(answers.iter().filter(|answer| answer.status == 303).count(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.status == 422).count(), 5);
-    let id = app.user("ned").await.id;
+    let id = app.user("nora").await.id;
     assert_eq!(app.count(&format!("SELECT COUNT(*) FROM allowances WHERE user_id = {id}")).await, 1);
     assert_eq!(
         app.count(&format!(
@@ -273,17 +274,17 @@ async fn two_presses_are_one_gift() {
 async fn an_unproved_address_does_not_log_in() {
     let app = TestApp::start().await;
     registered(&app).await;
-    let ned = app.visitor();
+    let nora = app.visitor();
 
-    let right = log_in(&ned, NED, PASSWORD).await;
+    let right = log_in(&nora, NORA, PASSWORD).await;
     assert_eq!(right.status, 422);
     assert_eq!(right.html().texts("[role=alert]"), [UNVERIFIED]);
-    app.mail(NED, 2).await;
+    app.mail(NORA, 2).await;
 
-    let wrong = log_in(&ned, NED, "not the password").await;
+    let wrong = log_in(&nora, NORA, "not the password").await;
     assert_eq!(wrong.status, 422);
     assert_eq!(wrong.html().texts("[role=alert]"), [WRONG]);
-    app.mail(NED, 3).await;
+    app.mail(NORA, 3).await;
 
     assert_eq!(right.header("set-cookie"), "");
     assert_eq!(wrong.header("set-cookie"), "");
@@ -305,7 +306,7 @@ async fn an_unknown_address_looks_like_a_wrong_password() {
     let unknown = page_of("nobody@example.com").await;
 
     assert!(unknown.1.contains(WRONG));
-    for known in ["ada@example.com", "ADA@example.com", "dee@example.com", NED] {
+    for known in ["ada@example.com", "ADA@example.com", "dee@example.com", NORA] {
         assert_eq!(page_of(known).await, unknown, "{known}");
     }
     let blocked = log_in(&app.visitor(), "dee@example.com", seeds::PASSWORD).await;
@@ -321,23 +322,23 @@ async fn an_unknown_address_looks_like_a_wrong_password() {
 async fn the_sixth_mail_of_an_hour_is_not_sent() {
     let app = TestApp::start().await;
     registered(&app).await;
-    let ned = app.visitor();
+    let nora = app.visitor();
     for count in 2..=5 {
-        log_in(&ned, NED, PASSWORD).await;
-        app.mail(NED, count).await;
+        log_in(&nora, NORA, PASSWORD).await;
+        app.mail(NORA, count).await;
     }
 
-    let sixth = log_in(&ned, NED, PASSWORD).await;
+    let sixth = log_in(&nora, NORA, PASSWORD).await;
     assert_eq!(sixth.html().texts("[role=alert]"), [UNVERIFIED]);
-    forgot(&ned, NED).await;
-    register(&ned, NED, PASSWORD).await;
-    let newest = link(&app.mail(NED, 5).await);
+    forgot(&nora, NORA).await;
+    register(&nora, NORA, PASSWORD).await;
+    let newest = link(&app.mail(NORA, 5).await);
 
     app.set_time("links", "created_at", Utc::now() - TimeDelta::minutes(61), "1 = 1").await;
-    log_in(&ned, NED, PASSWORD).await;
-    let after = link(&app.mail(NED, 6).await);
+    log_in(&nora, NORA, PASSWORD).await;
+    let after = link(&app.mail(NORA, 6).await);
     assert_ne!(after, newest);
-    assert_eq!(press(&ned, &after).await.status, 303);
+    assert_eq!(press(&nora, &after).await.status, 303);
     app.finish().await;
 }
 
@@ -345,8 +346,8 @@ async fn the_sixth_mail_of_an_hour_is_not_sent() {
 #[tokio::test]
 async fn mails_that_were_not_taken_do_not_count() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
-    register(&app.visitor(), NED, PASSWORD).await;
-    let id = app.user("ned").await.id;
+    register(&app.visitor(), NORA, PASSWORD).await;
+    let id = app.user("nora").await.id;
 
     app.sandbox.mail().fail(Some(SmtpFault::Refuse421));
     for _ in 0..6 {
@@ -355,7 +356,7 @@ async fn mails_that_were_not_taken_do_not_count() {
     app.sandbox.mail().fail(None);
     deliver(&app.ctx, id, Occasion::Activation).await.unwrap();
 
-    let mails = app.sandbox.mail().to(NED);
+    let mails = app.sandbox.mail().to(NORA);
     assert_eq!(mails.len(), 1, "the mail came in the end");
     assert_eq!(press(&app.visitor(), &link(&mails[0])).await.status, 303);
     app.finish().await;
@@ -435,9 +436,9 @@ async fn a_reset_for_an_unproved_address_sends_the_activation_link() {
         (answer.status, answer.body.replace(email, "ADDRESS"))
     };
 
-    let unproved = page_of(NED).await;
+    let unproved = page_of(NORA).await;
 
-    let mail = app.mail(NED, 2).await;
+    let mail = app.mail(NORA, 2).await;
     assert_eq!(mail.subject, "Activate your nproxy account");
     assert_eq!(app.count("SELECT COUNT(*) FROM links WHERE purpose = 'reset'").await, 0);
     for other in ["ada@example.com", "nobody@example.com", "not an address"] {
@@ -453,11 +454,11 @@ async fn a_reset_for_an_unproved_address_sends_the_activation_link() {
 async fn an_activation_link_sets_no_password() {
     let app = TestApp::start().await;
     let activation = registered(&app).await;
-    let ned = app.visitor();
+    let nora = app.visitor();
 
-    assert_eq!(post_token(&ned, "/password/reset", &activation).await.status, 422);
+    assert_eq!(post_token(&nora, "/password/reset", &activation).await.status, 422);
 
-    assert_eq!(ned.cookie(), None);
-    assert_eq!(press(&ned, &activation).await.status, 303);
+    assert_eq!(nora.cookie(), None);
+    assert_eq!(press(&nora, &activation).await.status, 303);
     app.finish().await;
 }

@@ -11,7 +11,7 @@ async fn account_pages() {
     let visitor = app.visitor();
     let (register, login) = (visitor.get("/register").await.html(), visitor.get("/login").await.html());
     let check_mail =
-        visitor.post("/register", &[("email", "ned@example.com"), ("password", "four quiet otters")]).await;
+        visitor.post("/register", &[("email", "nora@example.com"), ("password", "four quiet otters")]).await;
     app.idle().await;
     let _redacted = redacted();
     insta::assert_snapshot!(register.lines("main"), @r"
@@ -35,7 +35,7 @@ async fn account_pages() {
     insta::assert_snapshot!(check_mail.html().lines("main"), @r"
     Check your mail
     We sent a link to
-    ned@example.com
+    nora@example.com
     . Open it to activate your account.
     The link works for 24 hours. Nothing there? Look in the spam folder, and check that the address is right.
     Back to log in
@@ -269,12 +269,12 @@ async fn an_error() {
 async fn mails() {
     let app = TestApp::start().await;
     let visitor = app.visitor();
-    for email in ["ned@example.com", "ada@example.com"] {
+    for email in ["nora@example.com", "ada@example.com"] {
         visitor.post("/register", &[("email", email), ("password", "four quiet otters")]).await;
     }
     visitor.post("/password/forgot", &[("email", "bo@example.com")]).await;
     let mut seen = Vec::new();
-    for email in ["ned@example.com", "ada@example.com", "bo@example.com"] {
+    for email in ["nora@example.com", "ada@example.com", "bo@example.com"] {
         let mail = app.mail(email, 1).await;
         assert!(mail.html.contains(&mail.links()[0]), "both parts lead to the same place");
         let from =
@@ -302,9 +302,13 @@ async fn mails() {
 
     Somebody tried to sign up at localhost with this address, which already has an account.
 
-    If it was you, log in here; the page also helps with a forgotten password:
+    If it was you, log in here:
 
     http://localhost:PORT/login
+
+    If you have forgotten your password, choose a new one here; the link works once, for 24 hours:
+
+    http://localhost:PORT/password/reset?token=TOKEN
 
     If it was not you, there is nothing to do: nothing was changed.
     ");

@@ -13,11 +13,11 @@ mod reading;
 mod request;
 mod retry;
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use url::Url;
 
 pub use self::{answer::read, classify::classify, request::body};
@@ -47,7 +47,7 @@ pub struct Gemini {
 pub struct Config {
     /// Where the API lives, without `/v1beta`. Default `https://generativelanguage.googleapis.com`; the sandbox or a
     /// reseller otherwise.
-    #[serde(deserialize_with = "url_from_text")]
+    #[serde(deserialize_with = "crate::settings::url_from_text")]
     pub base_url: Url,
     /// The model a key is tested with: text, cheap, and an alias so that it is not retired. Default
     /// `gemini-flash-lite-latest`.
@@ -142,9 +142,4 @@ impl Gemini {
 fn private<'a>(access: Access<'a>, prompt: &'a str) -> [&'a str; 3] {
     let password = access.proxy.and_then(|proxy| proxy.password()).unwrap_or_default();
     [access.secret.expose_secret(), password, prompt]
-}
-
-fn url_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    Url::from_str(&text).map_err(de::Error::custom)
 }

@@ -6,16 +6,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 use loco_rs::{Error, Result, app::AppContext};
-use sea_orm::DatabaseTransaction;
 use secrecy::SecretString;
 use tokio::time::{interval, timeout};
 
-use super::{Model, Reason, Snapshot, by_id};
+use super::{
+    Model, Reason, Snapshot, by_id,
+    delivery::{Delivery, Made},
+};
 use crate::{
     adapters::images::{Access, Evidence, Failure, InputImage, Output, Provider, ProxyUrl, Refusal, Request},
     context::Nproxy,
     models::{
-        assets::{self, Origin, picture},
+        assets::{self, picture},
         attempts::{self, Via},
         begin, clock, generations, outputs,
         provider_keys::{self, Lease, Leased, health},
@@ -59,7 +61,6 @@ struct Brief {
     snapshot: Snapshot,
     provider: Provider,
     user_id: i64,
-    user_folder: String,
     source: Option<(String, Bytes)>,
 }
 
@@ -78,13 +79,7 @@ impl Brief {
             None => None,
         };
         let generation = generations::by_id(&ctx.db, run.generation_id).await?;
-        Ok(Self {
-            snapshot,
-            provider,
-            user_id: generation.user_id,
-            user_folder: format!("outputs/{}", run.pid),
-            source,
-        })
+        Ok(Self { snapshot, provider, user_id: generation.user_id, source })
     }
 
     fn request(&self) -> Request<'_> {
@@ -166,7 +161,11 @@ async fn call(
         let answer = ask(ctx, brief, leased, *via, time_left).await?;
         let failure = match answer {
             Answer::Picture(picture) => {
-                return deliver(ctx, run, brief, place, leased, &attempt, picture).await;
+                let made = Made { run, user_id: brief.user_id, place, leased, attempt: &attempt };
+                return Ok(match made.deliver(ctx, picture).await? {
+                    Delivery::Over => Next::Done,
+                    Delivery::NotStored => Next::GiveUp(Reason::Storage),
+                });
             }
             Answer::LeaseLost => return Ok(Next::AnotherKey),
             Answer::Failure(failure) => failure,
@@ -274,62 +273,6 @@ fn unsealed(ctx: &AppContext, leased: &Leased, via: Via) -> Result<(SecretString
         (_, Via::Direct) | (None, Via::Proxy) => None,
     };
     Ok((leased.key.secret(ctx)?, proxy))
-}
-
-/// Bytes first; then one transaction in which the place is filled, the attempt closed, the key praised and freed.
-async fn deliver(
-    ctx: &AppContext,
-    run: &Model,
-    brief: &Brief,
-    place: &outputs::Model,
-    leased: &Leased,
-    attempt: &attempts::Model,
-    picture: picture::Picture,
-) -> Result<Next> {
-    let stored = match assets::store(ctx, &brief.user_folder, picture).await {
-        Ok(stored) => stored,
-        Err(error) => {
-            tracing::error!(run.id = run.id, %error, "a picture could not be stored");
-            let txn = begin(&ctx.db).await?;
-            attempt.close(&txn, Ok(())).await?;
-            leased.release(&txn).await?;
-            txn.commit().await?;
-            ctx.parts().key_freed().notify_one();
-            return Ok(Next::GiveUp(Reason::Storage));
-        }
-    };
-    let txn = begin(&ctx.db).await?;
-    let kept = keep(&txn, run, brief, place, leased, attempt, &stored).await?;
-    if kept {
-        txn.commit().await?;
-        ctx.parts().key_freed().notify_one();
-    } else {
-        txn.rollback().await?;
-        stored.discard(ctx).await;
-    }
-    Ok(Next::Done)
-}
-
-/// `false` when the run is over, the place taken, or the lease lost: then nothing of it may stay.
-async fn keep(
-    txn: &DatabaseTransaction,
-    run: &Model,
-    brief: &Brief,
-    place: &outputs::Model,
-    leased: &Leased,
-    attempt: &attempts::Model,
-    stored: &assets::Stored,
-) -> Result<bool> {
-    if !leased.release(txn).await? || !run.progressed(txn, 1).await? {
-        return Ok(false);
-    }
-    let asset = stored.keep(txn, brief.user_id, Origin::Output).await?;
-    if !place.fill(txn, asset.id).await? {
-        return Ok(false);
-    }
-    attempt.close(txn, Ok(())).await?;
-    health::succeeded(txn, leased).await?;
-    Ok(true)
 }
 
 async fn give_up(ctx: &AppContext, run: &Model, place: &outputs::Model, reason: Reason) -> Result<()> {
