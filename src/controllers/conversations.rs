@@ -144,12 +144,14 @@ async fn rows(ctx: &AppContext, generations: Vec<wishes::Model>) -> Result<turns
 }
 
 fn refusal(submission: Submission) -> (StatusCode, Faults) {
-    let base = |status, text: &str| (status, Faults(vec![("base", text.to_owned())]));
+    let says = |status, field, text: &str| (status, Faults(vec![(field, text.to_owned())]));
+    let base = |status, text| says(status, "base", text);
     match submission {
         Submission::Invalid(faults) => (StatusCode::UNPROCESSABLE_ENTITY, faults),
-        Submission::Short => base(
+        Submission::Short => says(
             StatusCode::PAYMENT_REQUIRED,
-            "What you have left does not cover this. Nothing was charged. Ask for fewer pictures, or see the plan.",
+            "allowance",
+            "What you have left does not cover this. Nothing was charged. Ask for fewer pictures, or:",
         ),
         Submission::TokenReused => base(
             StatusCode::UNPROCESSABLE_ENTITY,

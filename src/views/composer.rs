@@ -41,6 +41,8 @@ pub struct ComposerView {
     pub max_upload_words: &'static str,
     pub cost_words: &'static str,
     pub blocked: Option<Blocked>,
+    /// Where more is to be had.
+    pub plan: Action,
     pub suggestions: Vec<Suggestion>,
 }
 
@@ -70,6 +72,8 @@ pub struct Input {
 #[derive(Debug, Default, Serialize)]
 pub struct Errors {
     pub base: String,
+    /// Shown with the way to the plan.
+    pub allowance: String,
     pub prompt: String,
     pub image: String,
     pub mode: String,
@@ -175,6 +179,7 @@ pub fn view(
         }),
         errors: Errors {
             base: fault("base"),
+            allowance: fault("allowance"),
             prompt: fault("prompt"),
             image: fault("image"),
             mode: fault("mode"),
@@ -186,16 +191,20 @@ pub fn view(
         },
         max_upload_words: "PNG, JPEG or WebP up to 20 MB",
         cost_words: allowance.cost_words,
-        blocked: allowance.empty.then(|| Blocked {
-            text: "You have no pictures left. What you made stays yours.",
-            action: Action { label: "See the plan", url: "/app/billing".into() },
-        }),
+        blocked: allowance
+            .empty
+            .then(|| Blocked { text: "You have no pictures left. What you made stays yours.", action: see_the_plan() }),
+        plan: see_the_plan(),
         suggestions: SUGGESTIONS
             .iter()
             .map(|text| Suggestion { text, url: format!("{page}?prompt={}#composer", query(text)) })
             .collect(),
         prompt: draft.prompt,
     }
+}
+
+fn see_the_plan() -> Action {
+    Action { label: "See the plan", url: "/app/billing".into() }
 }
 
 fn choice(id: &str, label: &str, shape: &'static str, selected: bool) -> Choice {

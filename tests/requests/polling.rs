@@ -190,6 +190,7 @@ async fn a_refused_further_prompt_keeps_the_words() {
     assert_eq!(fragment.texts("#prompt"), ["four more"]);
     assert_eq!(fragment.attribute("[name=batch_size][checked]", "value"), "4");
     assert!(fragment.texts("#composer [role=alert]")[0].starts_with("What you have left does not cover this."));
+    assert_eq!(fragment.attribute("#composer [role=alert] a", "href"), "/app/billing", "and where more is to be had");
     assert!(!fragment.has("article") && !answer.body.contains("<html"));
     let plain = ada.submit(&too_many(&ada.get(&conversation).await.html())).await;
     assert_eq!(plain.status, 402);
