@@ -20,9 +20,10 @@ use super::{
 use crate::{
     context::Nproxy,
     models::{
+        self,
         assets::{self, picture::UPLOAD_MAX_BYTES},
         conversations,
-        generations::{self as wishes, Ask, Faults, Submission},
+        generations::{Ask, Faults, Submission},
         outputs, runs, users,
     },
     views::{self, composer::Draft, turns},
@@ -66,7 +67,7 @@ async fn create(
     page: Page,
     AskForm(ask): AskForm,
 ) -> Result<Response> {
-    match wishes::submit(&ctx, &user, None, ask.clone()).await? {
+    match models::generations::submit(&ctx, &user, None, ask.clone()).await? {
         Submission::Accepted { conversation, .. } | Submission::Repeated { conversation, .. } => {
             Ok(Redirect::to(&views::conversations::url(&conversation)).into_response())
         }
@@ -111,7 +112,7 @@ async fn full(
     start: Option<Start>,
     status: StatusCode,
 ) -> Result<Response> {
-    let generations = wishes::of_conversation(&ctx.db, conversation, TURNS).await?;
+    let generations = models::generations::of_conversation(&ctx.db, conversation, TURNS).await?;
     let rows = rows(ctx, generations).await?;
     let turns = turns::view(&rows, ctx.parts().catalogue(), &views::conversations::url(conversation));
     let mut content = composer(ctx, &page, Some(conversation), draft);
@@ -134,12 +135,12 @@ fn composer(ctx: &AppContext, page: &Page, conversation: Option<&conversations::
 }
 
 /// Everything that a page of turns shows, in five queries whatever their number.
-async fn rows(ctx: &AppContext, generations: Vec<wishes::Model>) -> Result<turns::Rows> {
+async fn rows(ctx: &AppContext, generations: Vec<models::generations::Model>) -> Result<turns::Rows> {
     let ids: Vec<i64> = generations.iter().map(|g| g.id).collect();
     let runs = runs::newest_of(&ctx.db, ids.clone()).await?;
     let places = outputs::of_runs(&ctx.db, runs.iter().map(|run| run.id).collect()).await?;
     let pictures = assets::by_ids(&ctx.db, places.iter().filter_map(|place| place.asset_id).collect()).await?;
-    let sources = wishes::sources(&ctx.db, ids).await?;
+    let sources = models::generations::sources(&ctx.db, ids).await?;
     Ok(turns::Rows { generations, runs, places, pictures, sources })
 }
 
@@ -202,15 +203,18 @@ impl Start {
             None => None,
         };
         if let Some(pid) = self.from
-            && let Some(generation) = wishes::own(&ctx.db, user, pid).await?
+            && let Some(generation) = models::generations::own(&ctx.db, user, pid).await?
         {
-            let source =
-                wishes::sources(&ctx.db, vec![generation.id]).await?.into_iter().next().map(|(_, asset)| asset);
+            let source = models::generations::sources(&ctx.db, vec![generation.id])
+                .await?
+                .into_iter()
+                .next()
+                .map(|(_, asset)| asset);
             return Ok(Draft::of_generation(&generation, &generation.params()?, true, input.or(source)));
         }
         // In a conversation the last settings go on.
         if let Some(conversation) = conversation
-            && let Some(last) = wishes::of_conversation(&ctx.db, conversation, 1).await?.first()
+            && let Some(last) = models::generations::of_conversation(&ctx.db, conversation, 1).await?.first()
         {
             let draft = Draft::of_generation(last, &last.params()?, false, input);
             return Ok(Draft { prompt: self.prompt.clone(), ..draft });

@@ -17,6 +17,17 @@ fn addresses(app: &TestApp, method: &Method) -> Vec<String> {
     all
 }
 
+/// Ada with one finished picture, and the ids of everything that she has.
+async fn with_a_picture() -> (TestApp, Person, Vec<String>) {
+    let app = TestApp::start().await;
+    app.sandbox.gemini().sketch(true);
+    let ada = app.sign_in("ada").await;
+    let conversation = ada.ask("a boat", &[]).await;
+    ada.settled(&conversation).await;
+    let pids = pids(&app, &ada, &conversation).await;
+    (app, ada, pids)
+}
+
 /// The ids of everything that a person has, as the pages carry them.
 async fn pids(app: &TestApp, ada: &Person, conversation: &str) -> Vec<String> {
     let page = ada.get(conversation).await;
@@ -150,12 +161,7 @@ async fn what_is_a_strangers_is_not_there() {
 /// is not refused for that.
 #[tokio::test]
 async fn forms_from_other_sites_are_refused() {
-    let app = TestApp::start().await;
-    app.sandbox.gemini().sketch(true);
-    let ada = app.sign_in("ada").await;
-    let conversation = ada.ask("a boat", &[]).await;
-    ada.settled(&conversation).await;
-    let pids = pids(&app, &ada, &conversation).await;
+    let (app, ada, pids) = with_a_picture().await;
     app.idle().await;
     let before = everything(&app).await;
     let own_site = app.url.clone();
@@ -201,12 +207,7 @@ async fn every_answer_has_strict_headers() {
     const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
                        font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                        frame-ancestors 'none'; object-src 'none'; manifest-src 'self'";
-    let app = TestApp::start().await;
-    app.sandbox.gemini().sketch(true);
-    let ada = app.sign_in("ada").await;
-    let conversation = ada.ask("a boat", &[]).await;
-    ada.settled(&conversation).await;
-    let pids = pids(&app, &ada, &conversation).await;
+    let (app, ada, pids) = with_a_picture().await;
     let check = |answer: &Answer, csp: &str, cache: &str, path: &str| {
         assert_eq!(answer.header("content-security-policy"), csp, "{path}");
         assert_eq!(answer.header("cache-control"), cache, "{path}");
