@@ -206,7 +206,7 @@ pub async fn generate(base_url: &str, proxy: &str, deadline: Duration) -> Result
     gemini(base_url).generate(&Http::new().unwrap(), access, &REQUEST, deadline).await
 }
 
-pub async fn check(base_url: &str) -> Result<(), Failure> {
+pub async fn check(base_url: &str, deadline: Duration) -> Result<(), Failure> {
     let secret = SecretString::from(SECRET);
-    gemini(base_url).check(&Http::new().unwrap(), Access { secret: &secret, proxy: None }).await
+    gemini(base_url).check(&Http::new().unwrap(), Access { secret: &secret, proxy: None }, deadline).await
 }

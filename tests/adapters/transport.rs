@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nproxy::adapters::images::{Access, Failure, Http, Output, ProxyUrl, Route};
+use nproxy::adapters::images::{Access, CHECK_DEADLINE, Failure, Http, Output, ProxyUrl, Route};
 use secrecy::SecretString;
 
 use super::peer::{AMPLE, PNG, Peer, REQUEST, SECRET, SOON, answer, check, gemini, generate, html, json, picture};
@@ -412,7 +412,7 @@ async fn a_key_is_tested_with_one_token_of_text() {
         r#"{"candidates":[{"content":{"role":"model"},"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":1}}"#,
     ))
     .await;
-    check(&vendor.http()).await.unwrap();
+    check(&vendor.http(), CHECK_DEADLINE).await.unwrap();
     let heard = vendor.heard();
     assert!(heard.starts_with("POST /v1beta/models/gemini-flash-lite-latest:generateContent HTTP/1.1\r\n"), "{heard}");
     assert!(heard.contains(r#""maxOutputTokens":1"#) && !heard.contains("IMAGE"), "{heard}");
@@ -442,6 +442,14 @@ async fn a_key_that_fails_its_test_says_why() {
         (Vec::new(), "ambiguous"),
     ] {
         let vendor = Peer::saying(answer).await;
-        assert_eq!(check(&vendor.http()).await.unwrap_err().class(), wanted);
+        assert_eq!(check(&vendor.http(), AMPLE).await.unwrap_err().class(), wanted);
     }
+}
+
+#[tokio::test]
+async fn a_key_test_ends_at_its_deadline() {
+    let vendor = Peer::silent().await;
+    let start = Instant::now();
+    assert_eq!(check(&vendor.http(), SOON).await.unwrap_err().class(), "ambiguous");
+    assert!(start.elapsed() < SOON * 4, "{:?}", start.elapsed());
 }

@@ -32,8 +32,6 @@ pub const NAME: &str = "gemini";
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-goog-api-key");
 /// A 32 MiB picture as base64 (43 MiB), its drafts' leftovers and the JSON around it.
 const MAX_ANSWER_BYTES: usize = 48 * 1024 * 1024;
-/// How long a key test may take: an admin is waiting for it.
-const CHECK_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The vendor with its settings; holds no key.
 #[derive(Clone, Debug)]
@@ -95,10 +93,10 @@ impl Gemini {
     }
 
     /// One token of text: unlike a list of models it is refused when the account cannot pay.
-    pub(super) async fn check(&self, http: &Http, access: Access<'_>) -> Result<(), Failure> {
+    pub(super) async fn check(&self, http: &Http, access: Access<'_>, deadline: Duration) -> Result<(), Failure> {
         let private = private(access, "");
         let body = request::one_token();
-        let reply = self.call(http, access, &self.config.text_model, body, CHECK_DEADLINE, &private).await?;
+        let reply = self.call(http, access, &self.config.text_model, body, deadline, &private).await?;
         answer::acknowledges(&reply.answer(&private))
     }
 

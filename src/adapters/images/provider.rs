@@ -5,6 +5,9 @@ use serde::Deserialize;
 
 use super::{Failure, Http, Output, ProxyUrl, Request, gemini};
 
+/// How long the test of a key may take when a person is waiting for it.
+pub const CHECK_DEADLINE: Duration = Duration::from_secs(20);
+
 /// Who makes the pictures. A new vendor is a variant and a file.
 #[derive(Clone, Debug)]
 pub enum Provider {
@@ -59,10 +62,11 @@ impl Provider {
         }
     }
 
-    /// The cheapest question that only a working, funded key gets answered. Makes no picture.
-    pub async fn check(&self, http: &Http, access: Access<'_>) -> Result<(), Failure> {
+    /// The cheapest question that only a working, funded key gets answered. Makes no picture. `deadline` as in
+    /// [`Self::generate`]; [`CHECK_DEADLINE`] where a person waits.
+    pub async fn check(&self, http: &Http, access: Access<'_>, deadline: Duration) -> Result<(), Failure> {
         match self {
-            Self::Gemini(gemini) => gemini.check(http, access).await,
+            Self::Gemini(gemini) => gemini.check(http, access, deadline).await,
         }
     }
 }
