@@ -14,6 +14,6 @@ mod request;
 pub use failure::{Evidence, Failure, Refusal};
 pub use http::{Answer, Cut, Http, Route};
 pub use output::{Output, Usage, sniff};
-pub use provider::{Access, CHECK_DEADLINE, Provider, Settings};
+pub use provider::{Access, Balance, CHECK_DEADLINE, Provider, Settings};
 pub use proxy_url::{ProxyUrl, ProxyUrlError};
 pub use request::{InputImage, Request};

@@ -22,6 +22,13 @@ pub struct Access<'a> {
     pub proxy: Option<&'a ProxyUrl>,
 }
 
+/// What an account still has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// Millionths of a US dollar; `None` = without limit.
+    pub micros: Option<i64>,
+}
+
 /// The `settings.images` tree, one branch per vendor.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -68,5 +75,10 @@ impl Provider {
         match self {
             Self::Gemini(gemini) => gemini.check(http, access, deadline).await,
         }
+    }
+
+    /// What the account has; `None` where the vendor tells nobody.
+    pub async fn balance(&self, _http: &Http, _access: Access<'_>) -> Result<Option<Balance>, Failure> {
+        Ok(None)
     }
 }
