@@ -95,7 +95,7 @@ impl Model {
 }
 
 /// Closes what a dead process left open for this output, and counts it as perhaps billed.
-pub(super) async fn close_abandoned(db: &impl ConnectionTrait, run_id: i64, position: i64) -> Result<u64> {
+pub(in crate::models) async fn close_abandoned(db: &impl ConnectionTrait, run_id: i64, position: i64) -> Result<u64> {
     let closed = Entity::update_many()
         .col_expr(Column::Outcome, Expr::value(UNKNOWN))
         .col_expr(Column::MaybeBilled, Expr::value(true))

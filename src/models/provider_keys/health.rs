@@ -20,6 +20,10 @@ use crate::{
     adapters::images::Failure,
     context::Nproxy,
     models::{_entities::key_exclusions, _entities::key_leases, activities::Actor, begin, clock, insert_new, text},
+    workers::{
+        Durable,
+        run_task::{Entry, RunTask},
+    },
 };
 
 /// The eleventh failure in a row, across rests, sends a key to a person.
@@ -145,7 +149,11 @@ pub(crate) async fn failed(
             }
         }
     };
-    key.become_state(txn, &Actor::System, &change).await?;
+    if key.become_state(txn, &Actor::System, &change).await? && change.state == State::OutOfFunds {
+        // What the account holds is of interest now, not in ten minutes. Nobody waits for it, so no hint is sent.
+        let _without_hint =
+            RunTask::enqueue(txn, &Entry::new("provider_balance_refresh", &[("key", key.id.to_string())])).await?;
+    }
     Ok(())
 }
 

@@ -14,12 +14,15 @@ use sea_orm::{
 
 use super::{Column, Entity, Model, State, health, incidents};
 use crate::models::{
-    _entities::{attempts, key_exclusions, key_leases},
-    begin, clock, proxies,
+    _entities::{attempts as calls, key_exclusions, key_leases},
+    attempts, begin, clock, proxies,
 };
 
 /// A lease not renewed for this long is free again: its process is gone.
 pub const LEASE: TimeDelta = TimeDelta::seconds(45);
+
+/// One page of what a sweep takes back.
+const AT_ONCE: u64 = 500;
 
 /// What a key is wanted for: one place of one run, and the vendor's model that fills it.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +131,33 @@ pub async fn renew(db: &impl ConnectionTrait, leased: &Leased) -> Result<bool> {
     Ok(renewed.rows_affected == 1)
 }
 
+/// Scheduled: takes back the keys of processes that are gone, and closes their calls as perhaps billed. Whoever goes on with
+/// such an output does the same for itself; this is for outputs that nobody goes on with. Returns how many.
+pub(crate) async fn take_back_expired(ctx: &AppContext) -> Result<usize> {
+    let now = clock::now(&ctx.db).await?;
+    let expired = key_leases::Entity::find()
+        .filter(key_leases::Column::ExpiresAt.lte(now))
+        .order_by_asc(key_leases::Column::ExpiresAt)
+        .limit(AT_ONCE)
+        .all(&ctx.db)
+        .await?;
+    let mut taken = 0;
+    for lease in expired {
+        let txn = begin(&ctx.db).await?;
+        let gone = key_leases::Entity::delete_many()
+            .filter(key_leases::Column::Id.eq(lease.id))
+            .filter(key_leases::Column::ExpiresAt.lte(now))
+            .exec(&txn)
+            .await?;
+        if gone.rows_affected == 1 {
+            attempts::close_abandoned(&txn, lease.run_id, lease.position).await?;
+            txn.commit().await?;
+            taken += 1;
+        }
+    }
+    Ok(taken)
+}
+
 impl Leased {
     /// Gives the key back; `false` = the lease was lost, and with it the right to record anything.
     pub(crate) async fn release(&self, txn: &DatabaseTransaction) -> Result<bool> {
@@ -228,10 +258,10 @@ async fn why_none(db: &impl ConnectionTrait, wish: Wish<'_>, now: DateTimeUtc) -
 /// Keys of the provider that this output was not tried on, and that may use the model as far as we know.
 fn untried(wish: Wish<'_>, now: DateTimeUtc) -> Select<Entity> {
     let tried = Query::select()
-        .column(attempts::Column::ProviderKeyId)
-        .from(attempts::Entity)
-        .and_where(attempts::Column::RunId.eq(wish.run_id))
-        .and_where(attempts::Column::Position.eq(wish.position))
+        .column(calls::Column::ProviderKeyId)
+        .from(calls::Entity)
+        .and_where(calls::Column::RunId.eq(wish.run_id))
+        .and_where(calls::Column::Position.eq(wish.position))
         .to_owned();
     let excluded = Query::select()
         .column(key_exclusions::Column::ProviderKeyId)
