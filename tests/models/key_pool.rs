@@ -155,7 +155,7 @@ async fn no_key_is_overloaded() {
     let app = TestApp::with(setup).await;
     let gemini = app.sandbox.gemini();
     gemini.sketch(true);
-    gemini.latency(Duration::from_millis(150));
+    gemini.latency(Duration::from_millis(600));
     let bo = app.sign_in("bo").await;
 
     let pages = join_all((0..5).map(|_| bo.make("four boats", &[("batch_size", "4")]))).await;
