@@ -15,7 +15,7 @@ use futures::FutureExt;
 use loco_rs::{Result, bgworker::QueueProvider};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter,
+    QueryFilter, Statement,
 };
 use sea_orm_migration::SchemaManager;
 use serde_json::{Value, json};
@@ -112,9 +112,19 @@ impl Bench {
     }
 
     pub async fn number(&self, sql: &str) -> i64 {
-        let ask = sea_orm::Statement::from_string(self.db.get_database_backend(), sql);
-        self.db.query_one_raw(ask).await.unwrap().unwrap().try_get("", "n").unwrap()
+        number(&self.db, sql).await.unwrap()
     }
+
+    pub async fn text(&self, sql: &str) -> String {
+        let ask = Statement::from_string(self.db.get_database_backend(), sql);
+        self.db.query_one_raw(ask).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    }
+}
+
+/// The column `n` of the one row that `sql` answers.
+pub async fn number(db: &impl ConnectionTrait, sql: &str) -> Result<i64, DbErr> {
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?.try_get("", "n")
 }
 
 pub async fn connect(url: &str, connections: u32) -> DatabaseConnection {
