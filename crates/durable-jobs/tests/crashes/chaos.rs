@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::{
     evidence::{Absence, NOT_PARKED, findings, hits, ids, prepare, rescues},
-    fleet::{Deaths, Fleet, Process},
+    fleet::{Deaths, Fleet},
     worker::{Orders, Role},
 };
 use crate::support::{Bench, bench};
@@ -20,20 +20,22 @@ const LATEST_RESCUE: i64 = 45_000;
 
 /// How much of it.
 #[derive(Debug)]
-pub struct Chaos {
-    pub seed: u64,
-    pub jobs: usize,
-    pub kills: usize,
+struct Chaos {
+    seed: u64,
+    jobs: usize,
+    kills: usize,
 }
 
 #[derive(Debug)]
-pub struct Outcome {
-    pub findings: Vec<String>,
-    pub deaths: Deaths,
+struct Outcome {
+    findings: Vec<String>,
+    deaths: Deaths,
     /// Kills of a process that held a job.
-    pub hits: usize,
-    pub rescues: usize,
-    pub slowest_rescue: i64,
+    hits: usize,
+    #[expect(dead_code, reason = "printed")]
+    rescues: usize,
+    #[expect(dead_code, reason = "printed")]
+    slowest_rescue_ms: i64,
 }
 
 impl Chaos {
@@ -44,7 +46,7 @@ impl Chaos {
         Self { seed: number("JOBS_SEED").unwrap_or_else(rand::random), jobs: kills * 5, kills }
     }
 
-    pub async fn unleash(&self, bench: &Bench) -> Outcome {
+    async fn unleash(&self, bench: &Bench) -> Outcome {
         prepare(bench).await;
         let mut rng = StdRng::seed_from_u64(self.seed);
         let submitter = Orders { role: Role::Submitter, ..Orders::worker(&bench.url) };
@@ -60,7 +62,7 @@ impl Chaos {
             match rng.random_range(0..100) {
                 0..10 => kills.push(fleet.kill(0)), // the submitter
                 10..15 => fleet.ask_to_stop(worker),
-                15..19 => fleet.freeze(bench, worker).await,
+                15..24 => fleet.freeze(bench, worker).await,
                 _ => kills.push(fleet.kill(worker)),
             }
         }
@@ -68,12 +70,13 @@ impl Chaos {
         self.settle(bench, &mut fleet).await;
 
         let mut wrong = parked(bench).await;
+        let (mut absences, deaths) = fleet.dismiss().await;
+        // The next release. Had the old one stayed, it would take them and park them again.
         bench.sql("UPDATE jobs SET run_at = created_at WHERE last_error = 'unknown class'").await;
-        fleet.processes.push(Process::start(&Orders { next_release: true, ..Orders::worker(&bench.url) }));
-        let all_over =
-            async || bench.number("SELECT COUNT(*) AS n FROM jobs WHERE state IN ('queued', 'running')").await;
-        fleet.until(async || all_over().await == 0, Duration::from_secs(60)).await;
-        let (absences, deaths) = fleet.dismiss().await;
+        let mut fleet = Fleet::start([Orders { next_release: true, ..Orders::worker(&bench.url) }]);
+        let left = "SELECT COUNT(*) AS n FROM jobs WHERE state IN ('queued', 'running')";
+        fleet.until(async || bench.number(left).await == 0, Duration::from_secs(60)).await;
+        absences.extend(fleet.dismiss().await.0);
 
         wrong.extend(findings(&bench.db, &absences).await);
         let rescues = rescues(&bench.db, &absences).await.unwrap();
@@ -81,7 +84,7 @@ impl Chaos {
         if slowest_rescue > LATEST_RESCUE {
             wrong.push(format!("a rescue took {slowest_rescue} ms"));
         }
-        Outcome { findings: wrong, deaths, hits, rescues: rescues.len(), slowest_rescue }
+        Outcome { findings: wrong, deaths, hits, rescues: rescues.len(), slowest_rescue_ms: slowest_rescue }
     }
 
     /// Everything asked for is there, and nothing is left to do but what nobody knows.

@@ -144,10 +144,11 @@ pub async fn ids(db: &impl ConnectionTrait, ask: &str) -> Result<Vec<i64>, DbErr
 
 /// A job that the reaper took from a process.
 #[derive(Debug)]
+#[expect(dead_code, reason = "printed")]
 pub struct Rescue {
-    pub job: i64,
-    pub owner: String,
-    pub at: i64,
+    job: i64,
+    owner: String,
+    at: i64,
     /// Milliseconds from the end of its process to its next attempt, or its death; `None` when the process lived.
     pub after: Option<i64>,
 }
