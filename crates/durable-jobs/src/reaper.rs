@@ -31,12 +31,13 @@ pub(crate) async fn release_expired(inner: &Inner, before: DateTime<Utc>) -> Res
     )
     .await?;
     for row in &dead {
+        let job = hint(row)?;
         inner.alert(DeadJob {
-            id: row.try_get("", "id")?,
-            class: row.try_get("", "class")?,
-            queue: row.try_get("", "queue")?,
-            attempts: row.try_get("", "attempts")?,
-            error: row.try_get("", "last_error")?,
+            id: job.id,
+            class: job.class,
+            queue: job.queue,
+            attempts: row.try_get("", "attempts").unwrap_or_default(),
+            error: row.try_get("", "last_error").unwrap_or_default(),
         });
     }
     let again = update(
@@ -89,11 +90,12 @@ async fn update(
     db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await
 }
 
+/// A row that is damaged keeps nobody from the others of its batch.
 fn hint(row: &QueryResult) -> Result<Enqueued, DbErr> {
     Ok(Enqueued {
         id: row.try_get("", "id")?,
-        queue: row.try_get("", "queue")?,
-        class: row.try_get("", "class")?,
+        queue: row.try_get("", "queue").unwrap_or_default(),
+        class: row.try_get("", "class").unwrap_or_default(),
         duplicate: false,
     })
 }

@@ -208,6 +208,37 @@ async fn a_hint_wakes_the_runner_and_a_known_moment_does() {
     .await;
 }
 
+/// X12: hints are only hints, however many.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_hints_of_one_job_to_several_runners_run_it_once() {
+    bench(async |bench| {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            let queue = bench.queue(quick());
+            let ran = ran.clone();
+            on(&queue, "Ping", move |_, _| {
+                ran.fetch_add(1, SeqCst);
+                async { Ok(()) }
+            })
+            .await;
+            all.push((start(&queue), queue));
+        }
+        let job = bench.put(job("Ping")).await;
+        for _ in 0..100 {
+            for (_, queue) in &all {
+                queue.hint(std::slice::from_ref(&job)).await;
+            }
+        }
+        bench.all_done(1).await;
+        for (running, _) in all {
+            running.stop().await;
+        }
+        assert_eq!((ran.load(SeqCst), bench.row(job.id).await.attempts), (1, 1));
+    })
+    .await;
+}
+
 /// The enqueuer died between its commit and the hint.
 #[tokio::test]
 async fn the_sweep_finds_a_job_that_nobody_hinted() {

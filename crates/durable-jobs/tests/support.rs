@@ -34,11 +34,20 @@ pub struct Bench {
 enum Place {
     File(#[allow(dead_code, reason = "removed when dropped")] tempfile::TempDir),
     Server { admin: DatabaseConnection, name: String },
+    Passing,
 }
 
 /// Runs `test` on a fresh database and removes it, whatever happens.
 pub async fn bench(test: impl AsyncFnOnce(&Bench)) {
-    let bench = Bench::create().await;
+    run(Bench::create().await, test).await;
+}
+
+/// Runs `test` on a database of a server that will be thrown away.
+pub async fn bench_on(server: &str, test: impl AsyncFnOnce(&Bench)) {
+    run(Bench::furnish(server.to_owned(), Place::Passing).await, test).await;
+}
+
+async fn run(bench: Bench, test: impl AsyncFnOnce(&Bench)) {
     let outcome = AssertUnwindSafe(test(&bench)).catch_unwind().await;
     let Bench { db, place, .. } = bench;
     db.close().await.unwrap();
@@ -67,13 +76,17 @@ impl Bench {
                 (url, Place::File(dir))
             }
         };
+        Self::furnish(url, place).await
+    }
+
+    async fn furnish(url: String, place: Place) -> Self {
         let db = connect(&url, 10).await;
         schema::up(&SchemaManager::new(&db)).await.unwrap();
         Self { db, url, place }
     }
 
     pub fn is_postgres(&self) -> bool {
-        matches!(self.place, Place::Server { .. })
+        !matches!(self.place, Place::File(_))
     }
 
     pub async fn sql(&self, sql: &str) {

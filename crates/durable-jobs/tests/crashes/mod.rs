@@ -7,3 +7,7 @@ mod mutants;
 mod rescue;
 mod submitter;
 mod worker;
+
+pub use evidence::{findings, prepare};
+pub use fleet::Fleet;
+pub use worker::{Orders, Role};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use durable_jobs::{entity::job::State, tx};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio::time::sleep;
 
@@ -177,7 +177,6 @@ async fn play(mutant: Mutant, really: bool) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_broken_rule_is_found_out() {
-    // One after the other in each row, all rows at a time: they mostly wait.
     let rows = [
         (Mutant::Deaf, "a job is not done"),
         (Mutant::NoReaper, "a job is not done"),
@@ -187,8 +186,11 @@ async fn each_broken_rule_is_found_out() {
         (Mutant::EnqueuesOutside, "a job has no committed change"),
         (Mutant::SwallowsUnknown, "an effect is missing"),
     ];
-    let plays =
-        rows.map(|(mutant, rule)| async move { (mutant, rule, play(mutant, false).await, play(mutant, true).await) });
+    // All at a time: they mostly wait.
+    let plays = rows.map(|(mutant, rule)| async move {
+        let (without, with) = join(play(mutant, false), play(mutant, true)).await;
+        (mutant, rule, without, with)
+    });
     for (mutant, rule, without, with) in join_all(plays).await {
         println!("{mutant:?}: {with:?}");
         assert_eq!(without, Vec::<String>::new(), "{mutant:?}, but not broken");

@@ -28,6 +28,8 @@ pub struct Orders {
     pub mutant: Option<Mutant>,
     /// Knows the class that the others do not.
     pub next_release: bool,
+    /// Asks for nothing that takes a process down or has to wait for the next release.
+    pub tame: bool,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +88,7 @@ pub enum Kind {
 
 impl Orders {
     pub fn worker(url: &str) -> Self {
-        Self { url: url.into(), role: Role::Worker, shipped: false, mutant: None, next_release: false }
+        Self { url: url.into(), role: Role::Worker, shipped: false, mutant: None, next_release: false, tame: false }
     }
 
     fn settings(&self) -> Settings {
