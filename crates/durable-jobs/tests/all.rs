@@ -10,6 +10,7 @@ mod support;
 mod clocks;
 mod crashes;
 mod enqueueing;
+mod hints;
 mod leases;
 mod operators;
 mod outages;

@@ -126,7 +126,7 @@ async fn a_claim_that_nobody_heard_of_is_given_back_before_its_lease_is_over() {
         bench
             .sql(
                 "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-                 IF nextval('claims') = 1 THEN PERFORM pg_sleep(11); END IF; RETURN NEW; END $$",
+                 IF nextval('claims') = 1 THEN PERFORM pg_sleep(5); END IF; RETURN NEW; END $$",
             )
             .await;
         bench
@@ -135,7 +135,7 @@ async fn a_claim_that_nobody_heard_of_is_given_back_before_its_lease_is_over() {
                  WHEN (OLD.state = 'queued' AND NEW.state = 'running') EXECUTE FUNCTION dawdle()",
             )
             .await;
-        let queue = bench.queue(quick());
+        let queue = bench.queue(Settings { lease: Duration::from_secs(12), ..quick() }); // listens for four seconds
         on(&queue, "Once", |_, _| async { Ok(()) }).await;
         let id = bench.put(job("Once").attempts(1)).await.id;
         let running = start(&queue);

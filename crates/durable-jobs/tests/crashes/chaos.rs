@@ -114,7 +114,7 @@ async fn nothing_is_lost_and_nothing_done_twice_by_hundreds_of_kills() {
         assert_eq!(outcome.findings, Vec::<String>::new());
         // It was what it says it was.
         assert!(outcome.deaths.kills >= chaos.kills);
-        assert!(outcome.hits * 3 > chaos.kills, "{} kills hit a process that held a job", outcome.hits);
+        assert!(outcome.hits * 5 > chaos.kills, "{} kills hit a process that held a job", outcome.hits);
         let rolled_back = bench.number("SELECT rolled_back AS n FROM goal").await;
         assert!(rolled_back as usize * 50 > chaos.jobs, "{rolled_back} rolled back");
         for kind in ["plain", "fails", "panics", "aborts_once", "hopeless", "aborts", "malformed", "unknown"] {
