@@ -20,7 +20,7 @@ use crate::support::{Bench, bench, until};
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// What finished evidence is broken by, under the rule that must notice.
-const CORRUPTIONS: [(&str, &str); 14] = [
+const CORRUPTIONS: [(&str, &str); 15] = [
     ("a committed change has no job", "DELETE FROM jobs WHERE id = (SELECT MIN(job) FROM targets)"),
     ("a job has no committed change", "DELETE FROM targets WHERE id = (SELECT MIN(id) FROM targets)"),
     ("two jobs for one change", "UPDATE targets SET job = (SELECT MIN(job) FROM targets)"),
@@ -50,10 +50,11 @@ const CORRUPTIONS: [(&str, &str); 14] = [
              WHERE state = 'done'",
     ),
     ("a finished job came back", "UPDATE jobs SET state = 'queued', finished_at = NULL WHERE state = 'done'"),
+    ("a job was ended by a process that did not hold it", "DELETE FROM endings"),
     (
-        "a live process lost its job",
-        "INSERT INTO moves (job, was, became, owner, uncounted, error, at) \
-             SELECT MIN(job), 'running', 'queued', 'host:1:ab', 0, 'the worker died in attempt 1 of 9', 1 FROM targets",
+        "a lease was taken before it was over",
+        "INSERT INTO moves (job, was, became, owner, uncounted, error, lease_left, at) SELECT MIN(job), 'running', \
+         'queued', 'host:1:ab', 0, 'the worker died in attempt 1 of 9', 2000, 1 FROM targets",
     ),
 ];
 
@@ -153,6 +154,33 @@ impl Script<'_> {
     }
 }
 
+/// Processes wake up long after their leases, with nothing left to do but to say how their jobs went.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sleeper_says_about_its_former_jobs_does_not_count() {
+    bench(async |bench| {
+        prepare(bench).await;
+        let script = Script { bench, orders: Orders::worker(&bench.url) };
+        let sleeper = Process::start(&script.orders);
+        // As many as it has threads: nobody is left there to notice that the leases are over.
+        for kind in [Kind::Plain, Kind::Plain, Kind::Fails, Kind::Fails] {
+            let wish = Wish { blocks_ms: 3_000, detached: false, ..Wish::new(kind, 300, 2_000) };
+            script.submit(&wish).await;
+        }
+        until(async || bench.number("SELECT COUNT(*) AS n FROM endings").await == 4).await;
+        let Some(mut absence) = sleeper.freeze(bench).await else { panic!("nothing is left to write") };
+        let other = Process::start(&script.orders);
+        let taken = format!("SELECT COUNT(*) AS n FROM jobs WHERE lease_owner LIKE '%:{}:%'", other.pid());
+        until(async || bench.number(&taken).await == 4).await;
+        sleeper.thaw(&mut absence);
+        let mut fleet = Fleet::start([]);
+        fleet.processes.extend([sleeper, other]);
+        script.wait(&mut fleet).await;
+        fleet.dismiss().await;
+        assert_eq!(findings(&bench.db).await, Vec::<String>::new());
+    })
+    .await;
+}
+
 /// Plays the script of a mutant, with it or without; answers what was found.
 async fn play(mutant: Mutant, really: bool) -> Vec<String> {
     let mut found = Vec::new();
@@ -168,8 +196,8 @@ async fn play(mutant: Mutant, really: bool) -> Vec<String> {
             Mutant::EnqueuesOutside => script.rollbacks().await,
             Mutant::SwallowsUnknown => script.releases().await,
         };
-        let (absences, _) = fleet.dismiss().await;
-        found = findings(&bench.db, &absences).await;
+        fleet.dismiss().await;
+        found = findings(&bench.db).await;
     })
     .await;
     found
@@ -180,7 +208,7 @@ async fn each_broken_rule_is_found_out() {
     let rows = [
         (Mutant::Deaf, "a job is not done"),
         (Mutant::NoReaper, "a job is not done"),
-        (Mutant::ReapsByAge, "a live process lost its job"),
+        (Mutant::ReapsByAge, "a lease was taken before it was over"),
         (Mutant::IgnoresFence, "an effect was applied twice"),
         (Mutant::FinishesWithoutToken, "an effect is missing"),
         (Mutant::EnqueuesOutside, "a job has no committed change"),
@@ -209,12 +237,12 @@ async fn each_corruption_of_the_evidence_is_named() {
         }
         until(async || bench.count(State::Done).await + bench.count(State::Dead).await == 5).await;
         fleet.look_after();
-        let (absences, _) = fleet.dismiss().await;
-        assert_eq!(findings(&bench.db, &absences).await, Vec::<String>::new());
+        fleet.dismiss().await;
+        assert_eq!(findings(&bench.db).await, Vec::<String>::new());
         for (rule, corruption) in CORRUPTIONS {
             let undone = tx::write(&bench.db, async |txn| {
                 txn.execute_unprepared(corruption).await?;
-                let found = findings(txn, &absences).await;
+                let found = findings(txn).await;
                 assert!(found.iter().any(|found| found.starts_with(rule)), "{corruption}: {found:?}");
                 Err::<(), _>(DbErr::Custom("only to see".into()))
             });

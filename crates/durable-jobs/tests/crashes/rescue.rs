@@ -35,7 +35,7 @@ async fn a_killed_worker_s_jobs_run_again_within_45_seconds_and_a_living_one_s_a
         fleet.processes.push(living);
         let (absences, _) = fleet.dismiss().await;
 
-        assert_eq!(findings(&bench.db, &absences).await, Vec::<String>::new());
+        assert_eq!(findings(&bench.db).await, Vec::<String>::new());
         let rescues = rescues(&bench.db, &absences).await.unwrap();
         let slowest = rescues.iter().filter_map(|rescue| rescue.after).max().unwrap();
         println!("{} jobs of a killed worker; the slowest ran again after {slowest} ms", rescues.len());

@@ -32,13 +32,14 @@ pub struct Wish {
     pub first_ms: u64,
     pub later_ms: u64,
     pub detached: bool,
+    pub blocks_ms: u64,
     /// The transaction changes its mind.
     pub rolled_back: bool,
 }
 
 impl Wish {
     pub fn new(kind: Kind, first_ms: u64, later_ms: u64) -> Self {
-        Self { kind, first_ms, later_ms, detached: true, rolled_back: false }
+        Self { kind, first_ms, later_ms, detached: true, blocks_ms: 0, rolled_back: false }
     }
 
     /// Of a hundred in a row: 1 aborts always and 1 once, 1 fails always, 3 fail and 3 panic at first, 2 are malformed,
@@ -56,7 +57,14 @@ impl Wish {
             other => (Kind::Plain, 20 + (other * 37) % 130),
         };
         let rolled_back = (number / 100).is_multiple_of(10);
-        Self { kind, first_ms: ms, later_ms: ms, detached: (number / 1000).is_multiple_of(2), rolled_back }
+        Self {
+            kind,
+            first_ms: ms,
+            later_ms: ms,
+            detached: (number / 1000).is_multiple_of(2),
+            blocks_ms: 0,
+            rolled_back,
+        }
     }
 
     fn attempts(&self) -> i32 {
@@ -69,8 +77,8 @@ impl Wish {
 
     fn job(&self, target: i64) -> NewJob {
         let class = if self.kind == Kind::Unknown { "NextRelease" } else { "Work" };
-        let (kind, first_ms, later_ms, detached) = (self.kind, self.first_ms, self.later_ms, self.detached);
-        let task = Task { target, kind, first_ms, later_ms, detached };
+        let (kind, detached, blocks_ms) = (self.kind, self.detached, self.blocks_ms);
+        let task = Task { target, kind, first_ms: self.first_ms, later_ms: self.later_ms, detached, blocks_ms };
         NewJob::new(class, serde_json::to_value(task).unwrap()).attempts(self.attempts())
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::submitter;
+use super::{evidence::now, submitter};
 use crate::support::{connect, on};
 
 /// Where a process finds its [`Orders`].
@@ -67,6 +67,8 @@ pub struct Task {
     pub later_ms: u64,
     /// Works in a task of its own, which goes on when the runner stops the handler: only the fence holds it.
     pub detached: bool,
+    /// At the very end of the first attempt its thread is blocked for so long.
+    pub blocks_ms: u64,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,13 +190,14 @@ impl Attempt {
             let length = if self.me.attempt == 1 { self.task.first_ms } else { self.task.later_ms };
             sleep(Duration::from_millis(length)).await;
             if step == 2 {
-                self.misbehave()?;
+                self.misbehave().await?;
             }
             // Somebody else's by now: the work is thrown away.
             if !applied.contains(&step) && !self.apply(step).await? {
                 break;
             }
         }
+        self.ends(true).await?;
         if self.mutant == Some(Mutant::FinishesWithoutToken) {
             let now = durable_jobs::clock::now(&self.db).await?;
             let finish = "UPDATE jobs SET state = 'done', lease_token = NULL, lease_owner = NULL, \
@@ -204,15 +207,33 @@ impl Attempt {
         Ok(())
     }
 
-    fn misbehave(&self) -> Result<()> {
-        match self.task.kind {
-            Kind::Fails if self.me.attempt < 3 => Err(Error::string("not yet")),
-            Kind::Panics if self.me.attempt < 3 => panic!("not yet"),
-            Kind::Hopeless => Err(Error::string("no hope")),
-            Kind::AbortsOnce if self.me.attempt == 1 => process::abort(),
-            Kind::Aborts => process::abort(),
-            _ => Ok(()),
+    async fn misbehave(&self) -> Result<()> {
+        let fails = match self.task.kind {
+            Kind::Fails | Kind::Panics => self.me.attempt < 3,
+            Kind::AbortsOnce => self.me.attempt == 1,
+            Kind::Aborts | Kind::Hopeless => true,
+            Kind::Plain | Kind::Malformed | Kind::Unknown => false,
+        };
+        if !fails {
+            return Ok(());
         }
+        self.ends(false).await?;
+        match self.task.kind {
+            Kind::Panics => panic!("not yet"),
+            Kind::Aborts | Kind::AbortsOnce => process::abort(),
+            Kind::Hopeless => Err(Error::string("no hope")),
+            _ => Err(Error::string("not yet")),
+        }
+    }
+
+    /// Says how it is about to end, for whoever wonders later whose word counted.
+    async fn ends(&self, ok: bool) -> Result<(), DbErr> {
+        let values = [self.me.id.into(), i64::from(process::id()).into(), i64::from(ok).into(), now().into()];
+        self.db.execute_raw(self.say("INSERT INTO endings (job, pid, ok, at) VALUES ($1, $2, $3, $4)", values)).await?;
+        if self.me.attempt == 1 && self.task.blocks_ms > 0 {
+            std::thread::sleep(Duration::from_millis(self.task.blocks_ms));
+        }
+        Ok(())
     }
 
     async fn applied(&self) -> Result<HashSet<i64>, DbErr> {
