@@ -14,7 +14,7 @@ use crate::support::{Bench, bench, connect, job, on, short_leases, start};
 /// X11: our host's clock is wrong by an hour, as the database sees it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_whose_clock_is_an_hour_off_works_like_any_other() {
-    join(off_by(1), off_by(-1)).await;
+    join(Box::pin(off_by(1)), Box::pin(off_by(-1))).await;
 }
 
 async fn off_by(hours: i64) {

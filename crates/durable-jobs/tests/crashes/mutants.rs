@@ -169,14 +169,19 @@ async fn what_a_sleeper_says_about_its_former_jobs_does_not_count() {
         let sleeper = Process::start(&script.orders);
         // As many as it has threads: nobody is left there to notice that the leases are over.
         for kind in [Kind::Plain, Kind::Plain, Kind::Fails, Kind::Fails] {
-            let wish = Wish { blocks_ms: 5_000, detached: false, ..Wish::new(kind, 300, 2_500) };
+            let wish = Wish { blocks_ms: 6_000, detached: false, ..Wish::new(kind, 300, 3_000) };
             script.submit(&wish).await;
         }
         until(async || bench.number("SELECT COUNT(*) AS n FROM endings").await == 4).await;
+        sleep(Duration::from_secs(1)).await; // now they are
         let mut absence = script.freeze(&sleeper).await;
+        let held = async |process: &Process| {
+            let held = format!("SELECT COUNT(*) AS n FROM jobs WHERE lease_owner LIKE '%:{}:%'", process.pid());
+            bench.number(&held).await
+        };
+        assert!(held(&sleeper).await > 0, "it ended before it could be stopped");
         let other = Process::start(&script.orders);
-        let taken = format!("SELECT COUNT(*) AS n FROM jobs WHERE lease_owner LIKE '%:{}:%'", other.pid());
-        until(async || bench.number(&taken).await == 4).await;
+        until(async || held(&sleeper).await == 0 && held(&other).await > 0).await;
         sleeper.thaw(&mut absence);
         let mut fleet = Fleet::start([]);
         fleet.processes.extend([sleeper, other]);
@@ -222,7 +227,7 @@ async fn each_broken_rule_is_found_out() {
     ];
     // All at a time: they mostly wait.
     let plays = rows.map(|(mutant, rule)| async move {
-        let (without, with) = join(play(mutant, false), play(mutant, true)).await;
+        let (without, with) = join(Box::pin(play(mutant, false)), Box::pin(play(mutant, true))).await;
         (mutant, rule, without, with)
     });
     for (mutant, rule, without, with) in join_all(plays).await {

@@ -231,6 +231,7 @@ impl Attempt {
         let values = [self.me.id.into(), i64::from(process::id()).into(), i64::from(ok).into(), now().into()];
         self.db.execute_raw(self.say("INSERT INTO endings (job, pid, ok, at) VALUES ($1, $2, $3, $4)", values)).await?;
         if self.me.attempt == 1 && self.task.blocks_ms > 0 {
+            sleep(Duration::from_millis(300)).await; // what this thread had to wake is awake
             std::thread::sleep(Duration::from_millis(self.task.blocks_ms));
         }
         Ok(())
