@@ -11,7 +11,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use loco_rs::bgworker::{Job, JobStatus};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, SqlErr,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
+    QueryTrait, Select, SqlErr,
     sea_query::{Alias, Expr, ExprTrait, Query},
 };
 use serde_json::Value;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use crate::{
     clock,
     entity::job::{Column, Entity, Model, State},
-    jobs::{DEFAULT_QUEUE, Enqueued},
+    jobs::{DEFAULT_QUEUE, Enqueued, identify},
 };
 
 /// `last_error` of a job that an operator cancelled.
@@ -32,8 +33,9 @@ pub(crate) async fn list(
     age_days: Option<i64>,
 ) -> Result<Vec<Job>, DbErr> {
     let which = which(status, cutoff(db, age_days).await?);
-    let rows = Entity::find().filter(which).order_by_asc(Column::Id).all(db).await?;
-    Ok(rows.into_iter().map(shown).collect())
+    let rows = rows(db, &Entity::find().filter(which).order_by_asc(Column::Id)).await?;
+    let read = |row| Model::from_query_result(row, "").map(shown).or_else(|error| damaged(row, &error));
+    rows.iter().map(read).collect()
 }
 
 /// Deletes jobs of any of these statuses, created at least so many days ago.
@@ -72,20 +74,21 @@ pub(crate) async fn revive(db: &impl ConnectionTrait, id: Option<&str>) -> Resul
         dead = dead.filter(Column::Id.eq(id));
     }
     let mut revived = Vec::new();
-    for job in dead.all(db).await? {
-        if bring_back(db, &job).await? {
-            revived.push(Enqueued { id: job.id, queue: job.queue, class: job.class, duplicate: false });
+    for row in rows(db, &dead).await? {
+        let job = identify(&row)?;
+        if bring_back(db, job.id, row.try_get("", "dedupe_key").unwrap_or_default()).await? {
+            revived.push(job);
         }
     }
     Ok(revived)
 }
 
-async fn bring_back(db: &impl ConnectionTrait, job: &Model) -> Result<bool, DbErr> {
+async fn bring_back(db: &impl ConnectionTrait, id: i64, key: Option<String>) -> Result<bool, DbErr> {
     let now = clock::now(db).await?;
     let live = Query::select()
         .expr(Expr::val(1))
         .from_as(Entity, Alias::new("live"))
-        .and_where(Expr::col((Alias::new("live"), Column::DedupeKey)).eq(job.dedupe_key.clone()))
+        .and_where(Expr::col((Alias::new("live"), Column::DedupeKey)).eq(key))
         .and_where(Expr::col((Alias::new("live"), Column::State)).is_in([State::Queued, State::Running]))
         .take();
     let update = Entity::update_many()
@@ -93,7 +96,7 @@ async fn bring_back(db: &impl ConnectionTrait, job: &Model) -> Result<bool, DbEr
         .col_expr(Column::Attempts, Expr::value(0))
         .col_expr(Column::RunAt, Expr::value(now))
         .col_expr(Column::FinishedAt, Expr::value(None::<DateTime<Utc>>))
-        .filter(Column::Id.eq(job.id))
+        .filter(Column::Id.eq(id))
         .filter(Column::State.eq(State::Dead))
         .filter(Expr::exists(live).not());
     match update.exec(db).await {
@@ -102,6 +105,11 @@ async fn bring_back(db: &impl ConnectionTrait, job: &Model) -> Result<bool, DbEr
         Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Row by row, so that one which cannot be read keeps nobody from the others.
+async fn rows(db: &impl ConnectionTrait, select: &Select<Entity>) -> Result<Vec<QueryResult>, DbErr> {
+    db.query_all_raw(select.build(db.get_database_backend())).await
 }
 
 async fn cutoff(db: &impl ConnectionTrait, age_days: Option<i64>) -> Result<Option<DateTime<Utc>>, DbErr> {
@@ -128,19 +136,22 @@ fn is(status: &JobStatus) -> Condition {
     Condition::all().add(Column::State.eq(state)).add_option(cancelled)
 }
 
-fn shown(job: Model) -> Job {
-    let status = match job.state {
+fn status(state: State, last_error: Option<&str>) -> JobStatus {
+    match state {
         State::Queued => JobStatus::Queued,
         State::Running => JobStatus::Processing,
         State::Done => JobStatus::Completed,
-        State::Dead if job.last_error.as_deref() == Some(CANCELLED) => JobStatus::Cancelled,
+        State::Dead if last_error == Some(CANCELLED) => JobStatus::Cancelled,
         State::Dead => JobStatus::Failed,
-    };
+    }
+}
+
+fn shown(job: Model) -> Job {
     Job {
         id: job.id.to_string(),
         name: job.class,
         data: serde_json::from_str(&job.args).unwrap_or(Value::String(job.args)),
-        status,
+        status: status(job.state, job.last_error.as_deref()),
         run_at: job.run_at,
         interval: None,
         created_at: Some(job.created_at),
@@ -148,4 +159,22 @@ fn shown(job: Model) -> Job {
         tags: (job.queue != DEFAULT_QUEUE).then(|| vec![job.queue]),
         priority: job.priority,
     }
+}
+
+/// What can be read of a row that is no job, with the reason in place of its arguments.
+fn damaged(row: &QueryResult, error: &DbErr) -> Result<Job, DbErr> {
+    let job = identify(row)?;
+    let last_error: Option<String> = row.try_get("", "last_error").unwrap_or_default();
+    Ok(Job {
+        id: job.id.to_string(),
+        name: job.class,
+        data: Value::String(format!("unreadable: {error}")),
+        status: status(row.try_get("", "state")?, last_error.as_deref()),
+        run_at: row.try_get("", "run_at").unwrap_or_default(),
+        interval: None,
+        created_at: row.try_get("", "created_at").ok(),
+        updated_at: None,
+        tags: None,
+        priority: row.try_get("", "priority").unwrap_or_default(),
+    })
 }

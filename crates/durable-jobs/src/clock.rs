@@ -28,6 +28,15 @@ pub async fn now(db: &impl ConnectionTrait) -> Result<DateTime<Utc>, DbErr> {
     }
 }
 
+/// SQL that is true while this clock, looked at when the statement runs, has not come to the moment `place`.
+pub(crate) fn not_yet(place: &str, backend: DatabaseBackend) -> String {
+    match backend {
+        // A subselect is asked once per statement, not once per row.
+        DatabaseBackend::Postgres => format!("(SELECT clock_timestamp()) < {place}"),
+        _ => format!("julianday('now') < julianday({place})"),
+    }
+}
+
 /// `at`, later by `wait`.
 #[must_use]
 pub fn after(at: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult, TryInsertResult,
     sea_query::OnConflict,
 };
 use serde_json::Value;
@@ -152,4 +152,14 @@ async fn live(db: &impl ConnectionTrait, key: Option<&str>) -> Result<Option<i64
         .one(db)
         .await?;
     Ok(holder.map(|job| job.id))
+}
+
+/// Which job a row is. What of it is damaged is left empty: one such row must keep nobody from the others.
+pub(crate) fn identify(row: &QueryResult) -> Result<Enqueued, DbErr> {
+    Ok(Enqueued {
+        id: row.try_get("", "id")?,
+        queue: row.try_get("", "queue").unwrap_or_default(),
+        class: row.try_get("", "class").unwrap_or_default(),
+        duplicate: false,
+    })
 }

@@ -33,7 +33,6 @@ pub(crate) struct Claimed {
     pub attempt: i32,
     pub max_attempts: i32,
     pub token: i64,
-    /// When the claim was begun: the lease is certain to hold until `since` + lease.
     pub since: Instant,
 }
 
@@ -49,40 +48,56 @@ pub(crate) fn skip_locked(backend: DatabaseBackend) -> &'static str {
     if backend == DatabaseBackend::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" }
 }
 
-/// Takes up to `limit` due jobs, the most urgent first. No `queues` means all of them.
+/// A claim that is about to be asked for.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Ask {
+    pub token: i64,
+    /// The lease is certain to hold until `since` + lease.
+    pub since: Instant,
+}
+
+impl Ask {
+    pub(crate) fn new() -> Self {
+        Self { token: rand::random_range(1..=i64::MAX), since: Instant::now() }
+    }
+}
+
+/// Takes up to `limit` due jobs, the most urgent first. No `queues` means all of them. A database that comes to it only
+/// after `patience`, when nobody listens any more, takes none.
 pub(crate) async fn claim(
     db: &impl ConnectionTrait,
+    ask: Ask,
     owner: &str,
-    lease: Duration,
+    (lease, patience): (Duration, Duration),
     queues: &[String],
     limit: usize,
 ) -> Result<Vec<Claimed>, DbErr> {
-    let since = Instant::now();
     let now = clock::now(db).await?;
-    let token = rand::random_range(1..=i64::MAX);
     let backend = db.get_database_backend();
     let mut values: Vec<Bound> = vec![
         now.into(),
         i64::try_from(limit).unwrap_or(i64::MAX).into(),
-        token.into(),
+        ask.token.into(),
         owner.into(),
         clock::after(now, lease).into(),
+        clock::after(now, patience).into(),
     ];
     let among = among(queues, &mut values);
     // The CTE, unlike a plain subselect, is evaluated once, so that the limit is one on PostgreSQL too.
     let sql = format!(
-        "WITH due AS MATERIALIZED (SELECT id FROM jobs WHERE state = 'queued' AND run_at <= $1{among} \
+        "WITH due AS MATERIALIZED (SELECT id FROM jobs WHERE state = 'queued' AND run_at <= $1 AND {}{among} \
          ORDER BY priority DESC, run_at, id LIMIT $2{}) \
          UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_token = $3, lease_owner = $4, \
          lease_expires_at = $5 WHERE id IN (SELECT id FROM due) \
          RETURNING id, class, args, queue, priority, attempts, max_attempts",
+        clock::not_yet("$6", backend),
         skip_locked(backend)
     );
     let rows = db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
         let priority: i32 = row.try_get("", "priority").unwrap_or_default();
-        claimed.push((priority, read(row, token, since)?));
+        claimed.push((priority, read(row, ask)?));
     }
     claimed.sort_by_key(|(priority, job)| (-i64::from(*priority), job.id));
     Ok(claimed.into_iter().map(|(_, job)| job).collect())
@@ -145,6 +160,15 @@ pub(crate) async fn give_back(db: &impl ConnectionTrait, job: &Claimed) -> Resul
     apply(db, uncounted(queued(mine(job), now))).await
 }
 
+/// What these claims took goes back at once, and no attempt is counted: nobody heard that they were granted.
+pub(crate) async fn disclaim(db: &impl ConnectionTrait, tokens: &[i64]) -> Result<u64, DbErr> {
+    let now = clock::now(db).await?;
+    let unheard = Entity::update_many()
+        .filter(Column::LeaseToken.is_in(tokens.iter().copied()))
+        .filter(Column::State.eq(State::Running));
+    Ok(uncounted(queued(unheard, now)).exec(db).await?.rows_affected)
+}
+
 fn mine(job: &Claimed) -> UpdateMany<Entity> {
     Entity::update_many()
         .filter(Column::Id.eq(job.id))
@@ -189,7 +213,7 @@ fn among(queues: &[String], values: &mut Vec<Bound>) -> String {
 }
 
 /// A row is read column by column: one that is damaged is this job's trouble and nobody else's.
-fn read(row: &QueryResult, token: i64, since: Instant) -> Result<Claimed, DbErr> {
+fn read(row: &QueryResult, ask: Ask) -> Result<Claimed, DbErr> {
     let class = row.try_get::<String>("", "class");
     let args = match (&class, row.try_get::<String>("", "args")) {
         (Err(error), _) => Err(format!("malformed class: {error}")),
@@ -203,8 +227,8 @@ fn read(row: &QueryResult, token: i64, since: Instant) -> Result<Claimed, DbErr>
         args,
         attempt: row.try_get("", "attempts").unwrap_or(i32::MAX),
         max_attempts: row.try_get("", "max_attempts").unwrap_or(1),
-        token,
-        since,
+        token: ask.token,
+        since: ask.since,
     })
 }
 

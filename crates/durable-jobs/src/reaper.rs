@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value as Bound};
 
-use crate::{clock, jobs::Enqueued, lease::skip_locked, provider::Inner, settings::DeadJob};
+use crate::{clock, jobs::identify, lease::skip_locked, provider::Inner, settings::DeadJob};
 
 /// Rows per statement. A full batch is followed by the next at once.
 const BATCH: usize = 500;
@@ -31,12 +31,13 @@ pub(crate) async fn release_expired(inner: &Inner, before: DateTime<Utc>) -> Res
     )
     .await?;
     for row in &dead {
+        let job = identify(row)?;
         inner.alert(DeadJob {
-            id: row.try_get("", "id")?,
-            class: row.try_get("", "class")?,
-            queue: row.try_get("", "queue")?,
-            attempts: row.try_get("", "attempts")?,
-            error: row.try_get("", "last_error")?,
+            id: job.id,
+            class: job.class,
+            queue: job.queue,
+            attempts: row.try_get("", "attempts").unwrap_or_default(),
+            error: row.try_get("", "last_error").unwrap_or_default(),
         });
     }
     let again = update(
@@ -49,7 +50,7 @@ pub(crate) async fn release_expired(inner: &Inner, before: DateTime<Utc>) -> Res
     )
     .await?;
     for row in &again {
-        let job = hint(row)?;
+        let job = identify(row)?;
         tracing::warn!(job.id, job.class, "job's worker died, queued again");
         inner.transport.notify(&job).await;
     }
@@ -68,7 +69,7 @@ pub(crate) async fn sweep(inner: &Arc<Inner>) -> Result<Duration, DbErr> {
     )
     .await?;
     for row in &forgotten {
-        inner.transport.notify(&hint(row)?).await;
+        inner.transport.notify(&identify(row)?).await;
     }
     Ok(if forgotten.len() < BATCH { inner.settings.sweep_every } else { Duration::ZERO })
 }
@@ -87,13 +88,4 @@ async fn update(
         skip_locked(backend)
     );
     db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await
-}
-
-fn hint(row: &QueryResult) -> Result<Enqueued, DbErr> {
-    Ok(Enqueued {
-        id: row.try_get("", "id")?,
-        queue: row.try_get("", "queue")?,
-        class: row.try_get("", "class")?,
-        duplicate: false,
-    })
 }

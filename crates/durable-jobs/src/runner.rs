@@ -14,12 +14,14 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use crate::{
     beat::{Streak, within},
     current::{self, Current},
-    lease::{self, Claimed},
+    lease::{self, Ask, Claimed},
     provider::Inner,
 };
 
-/// An answer to a claim is waited for so long.
+/// An answer of the database is waited for so long, to a claim at most for a third of the lease.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// While a claim is unanswered, the table is looked at this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A job of a class that nobody here knows is looked at again after this.
 const PARKED_FOR: Duration = Duration::from_secs(300);
 /// An aborted handler gets this long to come to its next await.
@@ -45,19 +47,28 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
     let last_call = CancellationToken::new();
     let mut running = JoinSet::new();
     let mut streak = Streak::new("claim");
+    let mut unanswered = Unanswered::default();
+    let patience = PATIENCE.min(inner.settings.lease / 3);
 
     while let Some(mut free) = free_slots(inner, &slots).await {
         while running.try_join_next().is_some() {}
         let (db, settings) = (&inner.db, &inner.settings);
-        let claim = lease::claim(db, &inner.owner, settings.lease, queues, free.len());
-        let nap = match within(PATIENCE.min(settings.lease), claim).await {
+        let cleared = within(PATIENCE, unanswered.give_back(inner)).await;
+        let ask = Ask::new();
+        let claim = lease::claim(db, ask, &inner.owner, (settings.lease, patience), queues, free.len());
+        let claimed = match cleared {
+            Ok(()) => within(patience, claim).await.inspect_err(|_| unanswered.0.push(ask)),
+            Err(error) => Err(error),
+        };
+        let nap = match claimed {
             Ok(jobs) => {
                 streak.ended();
                 let more = jobs.len() == free.len();
                 for (job, slot) in jobs.into_iter().zip(free.drain(..)) {
                     running.spawn(attempt(inner.clone(), job, slot, last_call.clone()));
                 }
-                if more { Duration::ZERO } else { idle(inner, queues).await }
+                let longest = if unanswered.0.is_empty() { settings.poll_every } else { LOOK_AGAIN };
+                if more { Duration::ZERO } else { idle(inner, queues).await.min(longest) }
             }
             Err(error) => streak.failed(&error),
         };
@@ -77,6 +88,26 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
         if timeout(ABORT_WITHIN + LAST_WORDS, all(&mut running)).await.is_err() {
             tracing::warn!(jobs = running.len(), "jobs: could not be given back; their leases will expire");
         }
+    }
+}
+
+/// Claims whose answer did not come: the connection broke, or the database took too long. They may have been granted, so
+/// we look until their leases are over.
+#[derive(Default)]
+struct Unanswered(Vec<Ask>);
+
+impl Unanswered {
+    async fn give_back(&mut self, inner: &Inner) -> Result<(), DbErr> {
+        self.0.retain(|ask| ask.since.elapsed() < inner.settings.lease);
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let tokens: Vec<i64> = self.0.iter().map(|ask| ask.token).collect();
+        let jobs = lease::disclaim(&inner.db, &tokens).await?;
+        if jobs > 0 {
+            tracing::warn!(jobs, "claimed without our hearing of it, given back");
+        }
+        Ok(())
     }
 }
 

@@ -29,6 +29,31 @@ async fn steal(db: &DatabaseConnection, id: i64) {
     assert_eq!(db.execute_unprepared(&theft).await.unwrap().rows_affected(), 1);
 }
 
+/// `SQLite` keeps what it is given: a class may be bytes that are no text.
+#[tokio::test]
+async fn a_damaged_row_does_not_silence_the_alert_of_another() {
+    bench(async |bench| {
+        if bench.is_postgres() {
+            return;
+        }
+        let [damaged, other] =
+            [bench.put(job("Ping").attempts(1)).await.id, bench.put(job("Ping").attempts(1)).await.id];
+        let past = (chrono::Utc::now() - chrono::TimeDelta::seconds(1)).to_rfc3339();
+        bench
+            .sql(&format!(
+                "UPDATE jobs SET state = 'running', attempts = 1, lease_token = 7, lease_expires_at = '{past}'"
+            ))
+            .await;
+        bench.sql(&format!("UPDATE jobs SET class = x'fffe' WHERE id = {damaged}")).await;
+        let (settings, alerts) = with_alerts(quick());
+        let running = start(&bench.queue(settings));
+        until(async || alerts.lock().unwrap().len() == 2).await;
+        running.stop().await;
+        assert_eq!(alerts.lock().unwrap()[1].id, other);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_heartbeat_keeps_a_long_job_from_being_reaped() {
     bench(async |bench| {

@@ -106,3 +106,24 @@ async fn the_table_is_never_flushed() {
     })
     .await;
 }
+
+/// `SQLite` keeps what it is given: arguments may be bytes that are no text.
+#[tokio::test]
+async fn a_damaged_row_keeps_nobody_from_listing_and_retrying_the_others() {
+    bench(async |bench| {
+        if bench.is_postgres() {
+            return;
+        }
+        let [_, _, _, dead, _] = one_of_each(bench).await;
+        let damaged = bench.put(job("Damaged")).await.id;
+        let half = format!("UPDATE jobs SET args = x'fffe', state = 'dead', finished_at = run_at WHERE id = {damaged}");
+        bench.sql(&half).await;
+        let queue = bench.queue(Settings::default());
+        let failed = queue.get_jobs(Some(&vec![JobStatus::Failed]), None).await.unwrap();
+        assert_eq!(failed.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["Bad", "Damaged"]);
+        assert!(failed[1].data.as_str().unwrap().starts_with("unreadable"));
+        assert_eq!(queue.retry_failed(None).await.unwrap(), 2);
+        assert_eq!(bench.row(dead).await.state, State::Queued);
+    })
+    .await;
+}

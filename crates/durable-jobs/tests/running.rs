@@ -14,7 +14,7 @@ use durable_jobs::{NewJob, Settings, current, entity::job::State, tx};
 use loco_rs::{
     Error, Result,
     app::AppContext,
-    bgworker::{BackgroundWorker, Queue, QueueProvider},
+    bgworker::{BackgroundWorker, Queue},
 };
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
@@ -177,50 +177,6 @@ async fn a_malformed_row_is_dead_and_the_runner_goes_on() {
         let dead = if bench.is_postgres() { 1 } else { 2 };
         assert_eq!(bench.count(State::Dead).await, dead);
         assert_eq!(alerts.lock().unwrap().len() as u64, dead);
-    })
-    .await;
-}
-
-/// With a poll of a minute only the hint, or the known moment, can be what woke the runner.
-#[tokio::test]
-async fn a_hint_wakes_the_runner_and_a_known_moment_does() {
-    bench(async |bench| {
-        let queue = bench.queue(Settings {
-            poll_every: Duration::from_secs(3600),
-            sweep_every: Duration::from_secs(3600),
-            ..quick()
-        });
-        on(&queue, "Ping", |_, _| async { Ok(()) }).await;
-        let running = start(&queue);
-        let now = bench.put(job("Ping")).await;
-        queue.hint(std::slice::from_ref(&now)).await;
-        bench.reaches(now.id, State::Done).await;
-
-        let later = bench.put(job("Ping").in_(Duration::from_millis(400))).await;
-        queue.hint(std::slice::from_ref(&later)).await;
-        let row = bench.reaches(later.id, State::Done).await;
-        assert!(row.finished_at.unwrap() >= row.run_at);
-        assert!((row.run_at - row.created_at).num_milliseconds() >= 400);
-        let id = queue.enqueue("Ping".into(), None, json!({}), None, None).await.unwrap().unwrap();
-        bench.reaches(id.parse().unwrap(), State::Done).await;
-        running.stop().await;
-    })
-    .await;
-}
-
-/// The enqueuer died between its commit and the hint.
-#[tokio::test]
-async fn the_sweep_finds_a_job_that_nobody_hinted() {
-    bench(async |bench| {
-        let queue = bench.queue(Settings { poll_every: Duration::from_secs(3600), ..quick() });
-        on(&queue, "Ping", |_, _| async { Ok(()) }).await;
-        let running = start(&queue);
-        sleep(Duration::from_millis(200)).await; // the runner has looked and found nothing
-        let id = bench.put(job("Ping")).await.id;
-        let long_ago = (chrono::Utc::now() - chrono::TimeDelta::seconds(40)).to_rfc3339();
-        bench.sql(&format!("UPDATE jobs SET run_at = '{long_ago}' WHERE id = {id}")).await;
-        assert!(bench.reaches(id, State::Done).await.hinted_at.is_some());
-        running.stop().await;
     })
     .await;
 }

@@ -15,7 +15,7 @@ use futures::FutureExt;
 use loco_rs::{Result, bgworker::QueueProvider};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter,
+    QueryFilter, Statement,
 };
 use sea_orm_migration::SchemaManager;
 use serde_json::{Value, json};
@@ -34,11 +34,20 @@ pub struct Bench {
 enum Place {
     File(#[allow(dead_code, reason = "removed when dropped")] tempfile::TempDir),
     Server { admin: DatabaseConnection, name: String },
+    Passing,
 }
 
 /// Runs `test` on a fresh database and removes it, whatever happens.
 pub async fn bench(test: impl AsyncFnOnce(&Bench)) {
-    let bench = Bench::create().await;
+    run(Bench::create().await, test).await;
+}
+
+/// Runs `test` on a database of a server that will be thrown away.
+pub async fn bench_on(server: &str, test: impl AsyncFnOnce(&Bench)) {
+    run(Bench::furnish(server.to_owned(), Place::Passing).await, test).await;
+}
+
+async fn run(bench: Bench, test: impl AsyncFnOnce(&Bench)) {
     let outcome = AssertUnwindSafe(test(&bench)).catch_unwind().await;
     let Bench { db, place, .. } = bench;
     db.close().await.unwrap();
@@ -67,13 +76,17 @@ impl Bench {
                 (url, Place::File(dir))
             }
         };
+        Self::furnish(url, place).await
+    }
+
+    async fn furnish(url: String, place: Place) -> Self {
         let db = connect(&url, 10).await;
         schema::up(&SchemaManager::new(&db)).await.unwrap();
         Self { db, url, place }
     }
 
     pub fn is_postgres(&self) -> bool {
-        matches!(self.place, Place::Server { .. })
+        !matches!(self.place, Place::File(_))
     }
 
     pub async fn sql(&self, sql: &str) {
@@ -112,9 +125,19 @@ impl Bench {
     }
 
     pub async fn number(&self, sql: &str) -> i64 {
-        let ask = sea_orm::Statement::from_string(self.db.get_database_backend(), sql);
-        self.db.query_one_raw(ask).await.unwrap().unwrap().try_get("", "n").unwrap()
+        number(&self.db, sql).await.unwrap()
     }
+
+    pub async fn text(&self, sql: &str) -> String {
+        let ask = Statement::from_string(self.db.get_database_backend(), sql);
+        self.db.query_one_raw(ask).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    }
+}
+
+/// The column `n` of the one row that `sql` answers.
+pub async fn number(db: &impl ConnectionTrait, sql: &str) -> Result<i64, DbErr> {
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?.try_get("", "n")
 }
 
 pub async fn connect(url: &str, connections: u32) -> DatabaseConnection {

@@ -7,11 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use durable_jobs::{NewJob, clock, enqueue, entity::tick, tx};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryOrder,
+    DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryOrder, TransactionTrait,
 };
 use serde_json::json;
 
-use crate::support::{Anyhow, bench};
+use crate::support::{Anyhow, bench, connect, number};
 
 #[derive(Debug, PartialEq)]
 enum Refusal {
@@ -104,9 +104,13 @@ async fn transactions_that_read_and_then_write_wait_for_one_another() {
     bench(async |bench| {
         bench.sql("CREATE TABLE counters (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)").await;
         bench.sql("INSERT INTO counters VALUES (1, 0)").await;
+        // X18: somebody reads what was then, all the while.
+        let reader = connect(&bench.url, 1).await.begin().await.unwrap();
+        assert_eq!(number(&reader, "SELECT n FROM counters").await.unwrap(), 0);
         let mut writers = Vec::new();
         for _ in 0..8 {
-            let db = bench.db.clone();
+            // A pool of its own, as another process would have.
+            let db = connect(&bench.url, 1).await;
             writers.push(tokio::spawn(async move {
                 for _ in 0..25 {
                     tx::write(&db, async |txn| {
@@ -121,6 +125,10 @@ async fn transactions_that_read_and_then_write_wait_for_one_another() {
         for writer in writers {
             writer.await.unwrap().unwrap();
         }
+        if !bench.is_postgres() {
+            assert_eq!(number(&reader, "SELECT n FROM counters").await.unwrap(), 0);
+        }
+        reader.rollback().await.unwrap();
         assert_eq!(bench.number("SELECT n FROM counters").await, 200);
     })
     .await;
