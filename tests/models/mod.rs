@@ -2,8 +2,12 @@ mod activities;
 mod catalogue;
 mod key_pool;
 mod key_states;
+#[cfg(debug_assertions)]
 mod ledger;
 mod ledger_check;
+#[cfg(debug_assertions)]
+mod ledger_life;
+#[cfg(debug_assertions)]
 mod ledger_walk;
 mod runs;
 mod vault;
