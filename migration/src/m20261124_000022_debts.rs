@@ -44,7 +44,7 @@ impl MigrationTrait for Migration {
                 .take(),
         )
         .await?;
-        partial(m, "CREATE INDEX idx_debts_open ON debts (user_id) WHERE cleared_at IS NULL").await?;
+        index(m, "debts", &["user_id", "id"]).await?;
         index(m, "debts", &["allowance_id"]).await?;
         protect(m).await?;
         let which = Table::alter().table(Alias::new("ledger_entries")).add_column(big_null("debt_id")).take();

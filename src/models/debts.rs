@@ -79,9 +79,10 @@ pub(super) async fn incur_late(
     of: &allowances::Model,
     hold: &holds::Model,
     amount: i64,
-    now: DateTimeUtc,
 ) -> Result<()> {
     allowances::one_at_a_time(txn, of.user_id).await?;
+    // Later than whatever was held while we waited for the person.
+    let now = clock::now(txn).await?;
     let reason = format!("run {} arrived after it was taken back", hold.run_id);
     incur(txn, of, amount, format!("capture:{}", hold.run_id), &reason, now).await?;
     collect(txn, of.user_id, now, &Actor::System).await?;

@@ -124,7 +124,7 @@ pub async fn settle(txn: &DatabaseTransaction, run_id: i64, delivered: i64, requ
     let movements = movements.into_iter().map(|movement| movement.of(&hold)).collect();
     let allowance = allowance.post(txn, movements, &Actor::System).await?;
     if captured > 0 && closed == Some(Closed::Revoked) {
-        debts::incur_late(txn, &allowance, &hold, captured, now).await?;
+        debts::incur_late(txn, &allowance, &hold, captured).await?;
     }
     Ok(true)
 }

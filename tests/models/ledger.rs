@@ -182,22 +182,6 @@ async fn twenty_grants_of_one_source_are_one() {
     app.finish().await;
 }
 
-/// F25, invariant 5: two hundred parallel starts on the last five pictures — exactly five win, nothing goes below zero.
-#[tokio::test]
-async fn the_last_five_are_won_by_five() {
-    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
-    give(&app, "quota", "2", "1").await;
-    let outcomes = join_all((0..200).map(|_| submit(&app, "ada", 1))).await;
-
-    let won = outcomes.iter().filter(|outcome| matches!(outcome, Submission::Accepted { .. })).count();
-    let short = outcomes.iter().filter(|outcome| matches!(outcome, Submission::Short)).count();
-    assert_eq!((won, short), (5, 195));
-    assert_eq!(app.count("SELECT COUNT(*) FROM runs").await, 5);
-    assert_eq!(app.count("SELECT COUNT(*) FROM jobs WHERE class = 'FulfilRun'").await, 5, "one job per run that won");
-    assert_eq!(app.count("SELECT MIN(available) FROM allowances").await, 0);
-    app.finish().await;
-}
-
 async fn columns(app: &TestApp, table: &str) -> Vec<String> {
     let sql = if is_postgres() {
         format!("SELECT column_name::text FROM information_schema.columns WHERE table_name = '{table}'")

@@ -1,4 +1,6 @@
 mod activities;
+#[cfg(debug_assertions)]
+mod allowances;
 mod catalogue;
 mod key_pool;
 mod key_states;
@@ -7,6 +9,8 @@ mod ledger;
 mod ledger_check;
 #[cfg(debug_assertions)]
 mod ledger_life;
+mod ledger_races;
+mod ledger_scale;
 #[cfg(debug_assertions)]
 mod ledger_walk;
 mod runs;

@@ -3,9 +3,6 @@
 use nproxy::models::users;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-/// Places in each of [`runs`].
-pub const PLACES: i64 = 4;
-
 /// Somebody activated, without anything.
 pub async fn person(db: &impl ConnectionTrait, name: &str) -> users::Model {
     let pid = pid(db);
@@ -32,8 +29,8 @@ pub async fn asset(db: &impl ConnectionTrait, user_id: i64) -> i64 {
     ids(db, &format!("SELECT MAX(id) FROM assets WHERE user_id = {user_id}")).await[0]
 }
 
-/// So many runs of this person, each over before it began; see [`begin`]. At most once per person.
-pub async fn runs(db: &impl ConnectionTrait, user_id: i64, count: usize) -> Vec<i64> {
+/// So many runs of this person with so many places each, all over before they began; see [`begin`]. Once per person.
+pub async fn runs(db: &impl ConnectionTrait, user_id: i64, count: usize, places: i64) -> Vec<i64> {
     let (pid, json) = (pid(db), if is_postgres(db) { "'{}'::json" } else { "'{}'" });
     for sql in [
         format!(
@@ -45,10 +42,10 @@ pub async fn runs(db: &impl ConnectionTrait, user_id: i64, count: usize) -> Vec<
         format!(
             "INSERT INTO runs (pid, generation_id, number, state, inputs_snapshot, outputs_requested, \
              outputs_delivered, version, deadline_at, created_at, finished_at) SELECT {pid}, id, 1, 'failed', {json}, \
-             {PLACES}, 0, 0, created_at, created_at, created_at FROM generations WHERE user_id = {user_id} ORDER BY id"
+             {places}, 0, 0, created_at, created_at, created_at FROM generations WHERE user_id = {user_id} ORDER BY id"
         ),
         format!(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PLACES}) \
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {places}) \
              INSERT INTO outputs (run_id, position, state) SELECT r.id, n.i, 'failed' FROM runs r \
              JOIN generations g ON g.id = r.generation_id CROSS JOIN n WHERE g.user_id = {user_id}"
         ),

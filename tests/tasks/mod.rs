@@ -1,5 +1,7 @@
 //! The operator's commands, through the real binary.
 
+mod allowances;
+
 use nproxy::models::activities;
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use nproxy::models::{
     clock,
     debts::{self, Forgiveness},
     holds::{self, Cost, Hold},
-    users,
+    ledger_entries, users,
 };
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
@@ -67,7 +67,7 @@ impl<'a> World<'a> {
         for at in 0..PEOPLE {
             let user = bulk::person(db, &format!("{name}-{at}")).await;
             let runs = history.iter().filter(|d| matches!(d.step, Step::Hold { who, .. } if who == at)).count();
-            let runs = if runs > 0 { bulk::runs(db, user.id, runs).await } else { Vec::new() };
+            let runs = if runs > 0 { bulk::runs(db, user.id, runs, 4).await } else { Vec::new() };
             people.push(Person { asset: bulk::asset(db, user.id).await, user, runs });
         }
         Self {
@@ -300,6 +300,42 @@ impl<'a> World<'a> {
         same("held", &held[0], &open)?;
         let debts: Vec<_> = self.debts(txn).await.into_iter().map(|(_, owed)| owed).collect();
         same("debts", &debts, &self.books.debts)
+    }
+
+    /// Every row of money in this life, with what differs between databases (ids, and keys made of them) left out.
+    pub async fn rows(&self) -> Vec<String> {
+        let first = |text: &str| text.split([' ', ':']).next().unwrap_or_default().to_owned();
+        let mut lines = Vec::new();
+        for (at, id) in self.ids.iter().enumerate() {
+            let row = allowances::by_id(self.db, *id).await.unwrap().unwrap();
+            let ends = (row.expires_at, row.expired_at, row.revoked_at);
+            let (kind, granted, available, posted) = (row.kind, row.granted, row.available, row.posted);
+            lines.push(format!("allowance {at} {kind} {granted} {available} {posted} {} {ends:?}", row.starts_at));
+            for e in ledger_entries::of_allowance(self.db, *id).await.unwrap() {
+                let (deltas, after) = ((e.available_delta, e.posted_delta), (e.available_after, e.posted_after));
+                let (key, reason, of) = (first(&e.idempotency_key), first(&e.reason), (e.hold_id, e.debt_id));
+                let of = (of.0.is_some(), of.1.is_some());
+                lines.push(format!(
+                    "  {} {deltas:?} {after:?} {key} {} {reason} {of:?} {}",
+                    e.kind, e.actor, e.created_at
+                ));
+            }
+        }
+        for pledge in &self.books.pledges {
+            let row = holds::of_run(self.db, pledge.run).await.unwrap().unwrap();
+            let moments = (row.created_at, row.settled_at);
+            lines.push(format!(
+                "hold {} {} {} {} {moments:?}",
+                pledge.purse, row.state, row.amount, row.captured_amount
+            ));
+        }
+        for person in &self.people {
+            for row in debts::all_of(self.db, person.user.id).await.unwrap() {
+                let (amounts, unit) = ((row.amount, row.outstanding, row.forgiven), row.unit);
+                lines.push(format!("debt {unit} {amounts:?} {} {:?}", row.created_at, row.cleared_at));
+            }
+        }
+        lines
     }
 
     async fn debts(&self, txn: &DatabaseTransaction) -> Vec<(i64, Owed)> {
