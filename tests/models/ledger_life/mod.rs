@@ -1,6 +1,7 @@
 //! Long random lives of several people's allowances, compared step by step with plain arithmetic.
 
 mod arithmetic;
+mod comparison;
 mod history;
 mod world;
 
