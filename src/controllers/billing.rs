@@ -8,12 +8,17 @@ use super::{
     Result,
     extractors::{CurrentUser, Page},
 };
-use crate::{context::Nproxy, models::allowances, views};
+use crate::{
+    context::Nproxy,
+    models::{allowances, debts},
+    views,
+};
 
 async fn show(State(ctx): State<AppContext>, CurrentUser(user): CurrentUser, page: Page) -> Result<Response> {
     let current = allowances::current(&ctx.db, user.id).await?;
     let plan = views::billing::plan(ctx.parts().catalogue(), &current);
-    page.with_sidebar(&ctx, &user, None).await?.html("billing/index.html", json!({ "plan": plan, "checkout": null }))
+    let content = json!({ "plan": plan, "owes": debts::owes(&ctx.db, user.id).await?, "checkout": null });
+    page.with_sidebar(&ctx, &user, None).await?.html("billing/index.html", content)
 }
 
 pub fn routes() -> Routes {

@@ -154,6 +154,12 @@ fn refusal(submission: Submission) -> (StatusCode, Faults) {
             "allowance",
             "What you have left does not cover this. Nothing was charged. Ask for fewer pictures, or:",
         ),
+        Submission::InDebt => says(
+            StatusCode::PAYMENT_REQUIRED,
+            "allowance",
+            "Your account is behind for a plan that was refunded after part of it was used, so nothing new can start yet. \
+             Nothing was charged. Your next plan pays for that part first, or write to support:",
+        ),
         Submission::TokenReused => base(
             StatusCode::UNPROCESSABLE_ENTITY,
             "This form was sent before with other words. Nothing was charged. Send it again now.",

@@ -2,27 +2,37 @@
 //! granted once per source, held before a run, captured or released after it. Every movement is a ledger entry in the
 //! same transaction; the columns here are the sums, guarded by the database.
 
-use chrono::Months;
-use loco_rs::{Result, app::AppContext};
+mod adjustment;
+pub mod expiry;
+mod granting;
+mod revocation;
+
+use loco_rs::{Error, Result};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, ExprTrait, QueryFilter, QueryOrder, prelude::DateTimeUtc, sea_query::Expr,
+    ActiveEnum, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DeriveActiveEnum, EntityTrait, EnumIter,
+    ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    prelude::DateTimeUtc,
+    sea_query::{Expr, LockType},
 };
-use serde_json::json;
 
 use super::{
     _entities::{
-        allowances::{ActiveModel, Column, Entity},
+        allowances::{Column, Entity},
         users,
     },
-    activities::{self, Actor},
-    begin, clock, insert_new,
+    activities::Actor,
+    clock,
     ledger_entries::{self, Movement},
-    text,
 };
-use crate::context::Nproxy;
 
 pub use super::_entities::allowances::Model;
+pub use adjustment::{Adjustment, adjust, adjust_by_hand};
+pub(super) use granting::grant_trial;
+pub use granting::{Gift, Grant, grant, grant_by_hand};
+pub use revocation::{Revocation, Standing, revoke, revoke_by_hand};
+
+/// The most that an operator moves at once: far above anything sold, far below what a sum can hold.
+pub const AMOUNT_MAX: i64 = 1_000_000_000;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -32,108 +42,40 @@ pub enum Kind {
     Tokens,
 }
 
-/// What a grant gives, and why. `source` makes it happen once: `trial:USER`, `invoice:ID`, `admin:ACTIVITY`.
-#[derive(Debug)]
-pub struct Gift<'a> {
-    pub kind: Kind,
-    /// Pictures for quota and trial, tokens for tokens.
-    pub amount: i64,
-    pub starts_at: DateTimeUtc,
-    /// Quota ends at this second; trial and tokens never do.
-    pub expires_at: Option<DateTimeUtc>,
-    pub source: String,
-    pub reason: &'a str,
+/// What a balance counts, and what a debt is owed in.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Unit {
+    Pictures,
+    Tokens,
 }
 
-/// What became of a grant.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Grant {
-    Granted(Model),
-    AlreadyGranted,
-}
-
-/// Adds an allowance, once per source however often it is asked for.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn grant(txn: &DatabaseTransaction, user: &users::Model, gift: Gift<'_>, actor: &Actor) -> Result<Grant> {
-    let row = ActiveModel {
-        user_id: Set(user.id),
-        kind: Set(text(gift.kind)),
-        granted: Set(gift.amount),
-        available: Set(gift.amount),
-        posted: Set(gift.amount),
-        starts_at: Set(gift.starts_at),
-        expires_at: Set(gift.expires_at),
-        source: Set(gift.source.clone()),
-        created_at: Set(clock::now(txn).await?),
-        ..Default::default()
-    };
-    if !insert_new(txn, row).await? {
-        return Ok(Grant::AlreadyGranted);
+impl Kind {
+    #[must_use]
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Quota | Self::Trial => Unit::Pictures,
+            Self::Tokens => Unit::Tokens,
+        }
     }
-    let allowance = by_source(txn, &gift.source).await?;
-    let movement =
-        Movement::new(ledger_entries::Kind::Grant, format!("grant:{}", gift.source), gift.amount, gift.amount);
-    ledger_entries::append(txn, &allowance, movement.because(gift.reason), actor).await?;
-    Ok(Grant::Granted(allowance))
 }
 
-/// An operator gives something: the activity that records it is also the grant's source, so that one click is one grant.
-/// `None` when there is no such account.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn grant_by_hand(
-    ctx: &AppContext,
-    email: &str,
-    kind: Kind,
-    amount: i64,
-    lasting: Months,
-    reason: &str,
-    actor: &Actor,
-) -> Result<Option<Model>> {
-    let txn = begin(&ctx.db).await?;
-    let Some(user) = super::users::by_email(&txn, &super::users::normalized(email)).await? else { return Ok(None) };
-    let detail = json!({ "kind": text(kind), "amount": amount, "reason": reason });
-    let activity = activities::record(&txn, actor, "grant_allowance", ("user", user.id), detail).await?;
-    let now = clock::now(&txn).await?;
-    let gift = Gift {
-        kind,
-        amount,
-        starts_at: now,
-        expires_at: (kind == Kind::Quota).then(|| now + lasting),
-        source: format!("admin:{}", activity.id),
-        reason,
-    };
-    let granted = match grant(&txn, &user, gift, actor).await? {
-        Grant::Granted(allowance) => Some(allowance),
-        Grant::AlreadyGranted => None,
-    };
-    txn.commit().await?;
-    Ok(granted)
+/// Why nothing on an allowance is free again: what runs under way give back goes the same way.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    Ended,
+    Revoked,
 }
 
-/// The free pictures that come with an activated account.
-pub(super) async fn grant_trial(
-    ctx: &AppContext,
-    txn: &DatabaseTransaction,
-    user: &users::Model,
-    actor: &Actor,
-) -> Result<Grant> {
-    let amount = ctx.parts().catalogue().trial.generations;
-    if amount == 0 {
-        return Ok(Grant::AlreadyGranted);
+impl Closed {
+    /// Takes what a run gave back.
+    pub(super) fn takes(self, amount: i64, run_id: i64) -> Movement {
+        let (kind, key) = match self {
+            Self::Ended => (ledger_entries::Kind::Expire, format!("expire:run:{run_id}")),
+            Self::Revoked => (ledger_entries::Kind::Adjust, format!("revoke:run:{run_id}")),
+        };
+        Movement::new(kind, key, -amount, -amount)
     }
-    let gift = Gift {
-        kind: Kind::Trial,
-        amount,
-        starts_at: clock::now(txn).await?,
-        expires_at: None,
-        source: format!("trial:{}", user.id),
-        reason: "free pictures with the account",
-    };
-    grant(txn, user, gift, actor).await
 }
 
 /// Everything that counts for the person at this moment, in the order in which it is spent: soonest-ending first, then
@@ -143,20 +85,85 @@ pub(super) async fn grant_trial(
 /// The database does not answer.
 pub async fn current(db: &impl ConnectionTrait, user_id: i64) -> Result<Vec<Model>> {
     let now = clock::now(db).await?;
-    let mut allowances = Entity::find()
-        .filter(Column::UserId.eq(user_id))
-        .filter(Column::StartsAt.lte(now))
-        .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(now)))
-        .order_by_asc(Column::Id)
-        .all(db)
-        .await?;
-    allowances.sort_by_key(|a| (a.expires_at.is_none(), a.expires_at, a.kind() as u8, a.id));
-    Ok(allowances)
+    current_at(db, user_id, now).await
 }
 
-async fn by_source(db: &impl ConnectionTrait, source: &str) -> Result<Model> {
-    let found = Entity::find().filter(Column::Source.eq(source)).one(db).await?;
-    found.ok_or(loco_rs::Error::NotFound)
+pub(super) async fn current_at(db: &impl ConnectionTrait, user_id: i64, now: DateTimeUtc) -> Result<Vec<Model>> {
+    Ok(as_spent(open(user_id, now).filter(Column::StartsAt.lte(now)).all(db).await?))
+}
+
+/// Everything with something free that a debt can be paid from, what begins later too; in the order in which it is spent.
+pub(super) async fn payable(
+    db: &impl ConnectionTrait,
+    user_id: i64,
+    unit: Unit,
+    now: DateTimeUtc,
+) -> Result<Vec<Model>> {
+    let mut free = as_spent(open(user_id, now).filter(Column::Available.gt(0)).all(db).await?);
+    free.retain(|allowance| allowance.kind().unit() == unit);
+    Ok(free)
+}
+
+/// All that a person ever had, oldest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn all_of(db: &impl ConnectionTrait, user_id: i64) -> Result<Vec<Model>> {
+    Ok(Entity::find().filter(Column::UserId.eq(user_id)).order_by_asc(Column::Id).all(db).await?)
+}
+
+/// # Errors
+/// The database does not answer.
+pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
+    Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+/// What was granted for this: `invoice:ID`, `trial:USER`, `admin:ACTIVITY`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn by_source(db: &impl ConnectionTrait, source: &str) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::Source.eq(source)).one(db).await?)
+}
+
+/// Makes whoever moves what this person may spend wait for whoever does so now: no hold slips past a debt that is just
+/// being written. Taken before the audit log and before any allowance; on `SQLite` there is one writer anyway.
+pub(super) async fn one_at_a_time(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
+    if txn.get_database_backend() == DbBackend::Postgres {
+        let row = users::Entity::find_by_id(user_id).select_only().column(users::Column::Id);
+        row.lock(LockType::NoKeyUpdate).into_tuple::<i64>().one(txn).await?;
+    }
+    Ok(())
+}
+
+/// The allowance as it is now; nobody else moves it until this transaction ends.
+pub(super) async fn locked(txn: &DatabaseTransaction, id: i64) -> Result<Model> {
+    let row = Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(txn).await?;
+    row.ok_or(Error::NotFound)
+}
+
+/// The person first, then the allowance, as everybody takes them. One that was taken back comes without its lock: whoever
+/// settles a run on it has it, and may be waiting for the person.
+async fn locked_with_person(txn: &DatabaseTransaction, id: i64) -> Result<Option<Model>> {
+    let Some(seen) = by_id(txn, id).await? else { return Ok(None) };
+    one_at_a_time(txn, seen.user_id).await?;
+    match by_id(txn, id).await? {
+        Some(seen) if seen.revoked_at.is_none() => Ok(Some(locked(txn, id).await?)),
+        revoked_or_none => Ok(revoked_or_none),
+    }
+}
+
+/// Of this person, and at this moment neither over nor taken back.
+fn open(user_id: i64, now: DateTimeUtc) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::RevokedAt.is_null())
+        .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(now)))
+}
+
+fn as_spent(mut allowances: Vec<Model>) -> Vec<Model> {
+    allowances.sort_by_key(|a| (a.expires_at.is_none(), a.expires_at, a.kind() as u8, a.id));
+    allowances
 }
 
 impl Model {
@@ -177,18 +184,46 @@ impl Model {
         Ok(won.rows_affected == 1)
     }
 
-    /// Moves both sums after a hold ends: `captured` leaves for good, `released` is free again.
-    pub(super) async fn settle(txn: &DatabaseTransaction, id: i64, captured: i64, released: i64) -> Result<Self> {
-        Entity::update_many()
-            .col_expr(Column::Available, Expr::col(Column::Available).add(released))
-            .col_expr(Column::Posted, Expr::col(Column::Posted).sub(captured))
-            .filter(Column::Id.eq(id))
-            .exec(txn)
-            .await?;
-        by_id(txn, id).await
+    /// Judged by the clock, by the write-off and by the taking back, whichever came first.
+    #[must_use]
+    pub fn closed(&self, now: DateTimeUtc) -> Option<Closed> {
+        if self.revoked_at.is_some() {
+            return Some(Closed::Revoked);
+        }
+        let ended = self.expired_at.is_some() || self.expires_at.is_some_and(|end| end <= now);
+        ended.then_some(Closed::Ended)
     }
-}
 
-pub(super) async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Model> {
-    Entity::find_by_id(id).one(db).await?.ok_or(loco_rs::Error::NotFound)
+    /// Moves both sums and writes down why, movement by movement, with the ends as they stand in `self`, which is locked:
+    /// should it have moved all the same, nothing is written and the transaction fails.
+    pub(super) async fn post(
+        mut self,
+        txn: &DatabaseTransaction,
+        movements: Vec<Movement>,
+        actor: &Actor,
+    ) -> Result<Self> {
+        let (available, posted) =
+            movements.iter().fold((0, 0), |(a, p), m| (a + m.available_delta(), p + m.posted_delta()));
+        let mut update = Entity::update_many()
+            .col_expr(Column::Available, Expr::col(Column::Available).add(available))
+            .col_expr(Column::Posted, Expr::col(Column::Posted).add(posted));
+        for (column, end) in [(Column::ExpiredAt, self.expired_at), (Column::RevokedAt, self.revoked_at)] {
+            if end.is_some() {
+                update = update.col_expr(column, Expr::value(end));
+            }
+        }
+        let as_seen = update
+            .filter(Column::Id.eq(self.id))
+            .filter(Column::Available.eq(self.available))
+            .filter(Column::Posted.eq(self.posted));
+        if as_seen.exec(txn).await?.rows_affected != 1 {
+            return Err(Error::Message(format!("allowance {} moved under its lock", self.id)));
+        }
+        for movement in movements {
+            self.available += movement.available_delta();
+            self.posted += movement.posted_delta();
+            ledger_entries::append(txn, &self, movement, actor).await?;
+        }
+        Ok(self)
+    }
 }

@@ -3,25 +3,54 @@
 
 use sea_orm::{ConnectionTrait, DbErr, prelude::DateTimeUtc};
 
+#[cfg(debug_assertions)]
+pub use doors::at;
+
 /// # Errors
 /// The database does not answer.
-pub async fn now(db: &impl ConnectionTrait) -> Result<DateTimeUtc, DbErr> {
-    Ok(durable_jobs::clock::now(db).await? + offset())
-}
-
-/// Tests move time with `NPROXY_CLOCK_OFFSET` (seconds); a release build has no such door.
 #[cfg(debug_assertions)]
-fn offset() -> chrono::TimeDelta {
-    use std::sync::LazyLock;
-    static OFFSET: LazyLock<i64> = LazyLock::new(|| {
-        #[expect(clippy::disallowed_methods, reason = "a door for tests only, absent from release builds")]
-        let seconds = std::env::var("NPROXY_CLOCK_OFFSET");
-        seconds.ok().and_then(|s| s.parse().ok()).unwrap_or(0)
-    });
-    chrono::TimeDelta::seconds(*OFFSET)
+pub async fn now(db: &impl ConnectionTrait) -> Result<DateTimeUtc, DbErr> {
+    match doors::moment() {
+        Some(moment) => Ok(moment),
+        None => Ok(durable_jobs::clock::now(db).await? + doors::offset()),
+    }
 }
 
+/// # Errors
+/// The database does not answer.
 #[cfg(not(debug_assertions))]
-const fn offset() -> chrono::TimeDelta {
-    chrono::TimeDelta::zero()
+pub async fn now(db: &impl ConnectionTrait) -> Result<DateTimeUtc, DbErr> {
+    durable_jobs::clock::now(db).await
+}
+
+/// How tests move time; a release build has no such doors.
+#[cfg(debug_assertions)]
+mod doors {
+    use std::sync::LazyLock;
+
+    use chrono::TimeDelta;
+    use sea_orm::prelude::DateTimeUtc;
+
+    tokio::task_local! {
+        static MOMENT: DateTimeUtc;
+    }
+
+    /// Everything that `work` does happens at this moment.
+    pub async fn at<T>(moment: DateTimeUtc, work: impl Future<Output = T>) -> T {
+        MOMENT.scope(moment, work).await
+    }
+
+    pub(super) fn moment() -> Option<DateTimeUtc> {
+        MOMENT.try_with(|moment| *moment).ok()
+    }
+
+    /// `NPROXY_CLOCK_OFFSET`, seconds: for a whole process.
+    pub(super) fn offset() -> TimeDelta {
+        static OFFSET: LazyLock<i64> = LazyLock::new(|| {
+            #[expect(clippy::disallowed_methods, reason = "a door for tests only, absent from release builds")]
+            let seconds = std::env::var("NPROXY_CLOCK_OFFSET");
+            seconds.ok().and_then(|s| s.parse().ok()).unwrap_or(0)
+        });
+        TimeDelta::seconds(*OFFSET)
+    }
 }

@@ -66,6 +66,8 @@ pub enum Submission {
     Invalid(Faults),
     /// No allowance can pay all of it; nothing was started.
     Short,
+    /// The person owes for something that was taken back after it was used; nothing was started.
+    InDebt,
     /// The person has enough under way; nothing was started.
     TooMany,
 }
@@ -108,6 +110,7 @@ pub async fn submit(
     match holds::hold(&txn, user.id, run.id, plan.cost()).await? {
         holds::Hold::Held(hold) => run.pay_with(&txn, &hold).await?,
         holds::Hold::Short => return Ok(Submission::Short),
+        holds::Hold::InDebt => return Ok(Submission::InDebt),
     }
     conversation.touch(&txn).await?;
     let job = FulfilRun::enqueue(&txn, &Order { run: run.id }).await?;

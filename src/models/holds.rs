@@ -1,7 +1,7 @@
 //! What a run may cost, set aside before it starts and settled exactly once: captured for the pictures delivered,
 //! released for the rest.
 
-use loco_rs::Result;
+use loco_rs::{Error, Result};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
     DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter, sea_query::Expr,
@@ -10,8 +10,8 @@ use sea_orm::{
 use super::{
     _entities::holds::{ActiveModel, Column, Entity},
     activities::Actor,
-    allowances::{self, Kind},
-    clock,
+    allowances::{self, Closed, Kind},
+    clock, debts,
     ledger_entries::{self, Movement},
     text,
 };
@@ -49,14 +49,23 @@ pub enum Hold {
     Held(Model),
     /// No single allowance can pay the whole run; nothing was set aside.
     Short,
+    /// The person owes for something that was taken back after it was used; nothing was set aside.
+    InDebt,
 }
 
-/// Sets the cost of a run aside on the first allowance that can pay all of it.
+/// Sets the cost of a run aside on the first allowance that can pay all of it. Unless it is `Held`, the caller gives the
+/// transaction up.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn hold(txn: &DatabaseTransaction, user_id: i64, run_id: i64, cost: Cost) -> Result<Hold> {
-    for allowance in allowances::current(txn, user_id).await? {
+    allowances::one_at_a_time(txn, user_id).await?;
+    // One moment for all of it: what is held at this second was current at this second.
+    let now = clock::now(txn).await?;
+    if debts::still_owed(txn, user_id, now).await? {
+        return Ok(Hold::InDebt);
+    }
+    for allowance in allowances::current_at(txn, user_id, now).await? {
         let amount = cost.of(allowance.kind());
         if !allowance.claim(txn, amount).await? {
             continue;
@@ -67,12 +76,12 @@ pub async fn hold(txn: &DatabaseTransaction, user_id: i64, run_id: i64, cost: Co
             amount: Set(amount),
             captured_amount: Set(0),
             state: Set(text(State::Open)),
-            created_at: Set(clock::now(txn).await?),
+            created_at: Set(now),
             ..Default::default()
         }
         .insert(txn)
         .await?;
-        let after = allowances::by_id(txn, allowance.id).await?;
+        let after = allowances::by_id(txn, allowance.id).await?.ok_or(Error::NotFound)?;
         let movement = Movement::new(ledger_entries::Kind::Hold, format!("hold:{run_id}"), -amount, 0);
         ledger_entries::append(txn, &after, movement.of(&hold), &Actor::User(user_id)).await?;
         return Ok(Hold::Held(hold));
@@ -80,19 +89,21 @@ pub async fn hold(txn: &DatabaseTransaction, user_id: i64, run_id: i64, cost: Co
     Ok(Hold::Short)
 }
 
-/// Ends the hold of a run: `delivered` of `requested` pictures are paid, the rest is free again. `false` when somebody
-/// else ended it before; then nothing moves.
+/// Ends the hold of a run: `delivered` of `requested` pictures are paid, the rest is free again, unless the allowance is
+/// over or was taken back meanwhile. `false` when somebody else ended it before; then nothing moves.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn settle(txn: &DatabaseTransaction, run_id: i64, delivered: i64, requested: i64) -> Result<bool> {
     let Some(hold) = of_run(txn, run_id).await? else { return Ok(false) };
     let captured = hold.amount / requested * delivered;
+    let released = hold.amount - captured;
     let state = if captured > 0 { State::Captured } else { State::Released };
+    let now = clock::now(txn).await?;
     let won = Entity::update_many()
         .col_expr(Column::State, Expr::value(text(state)))
         .col_expr(Column::CapturedAmount, Expr::value(captured))
-        .col_expr(Column::SettledAt, Expr::value(clock::now(txn).await?))
+        .col_expr(Column::SettledAt, Expr::value(now))
         .filter(Column::Id.eq(hold.id))
         .filter(Column::State.eq(State::Open))
         .exec(txn)
@@ -100,17 +111,20 @@ pub async fn settle(txn: &DatabaseTransaction, run_id: i64, delivered: i64, requ
     if won.rows_affected == 0 {
         return Ok(false);
     }
-    let released = hold.amount - captured;
-    let after = allowances::Model::settle(txn, hold.allowance_id, captured, released).await?;
+    let allowance = allowances::locked(txn, hold.allowance_id).await?;
+    let closed = allowance.closed(now);
+    let mut movements = Vec::new();
     if captured > 0 {
-        let movement = Movement::new(ledger_entries::Kind::Capture, format!("capture:{run_id}"), 0, -captured);
-        // The release below is still to come: until it is written, what it frees is not available.
-        let between = allowances::Model { available: after.available - released, ..after.clone() };
-        ledger_entries::append(txn, &between, movement.of(&hold), &Actor::System).await?;
+        movements.push(Movement::new(ledger_entries::Kind::Capture, format!("capture:{run_id}"), 0, -captured));
     }
     if released > 0 {
-        let movement = Movement::new(ledger_entries::Kind::Release, format!("release:{run_id}"), released, 0);
-        ledger_entries::append(txn, &after, movement.of(&hold), &Actor::System).await?;
+        movements.push(Movement::new(ledger_entries::Kind::Release, format!("release:{run_id}"), released, 0));
+        movements.extend(closed.map(|closed| closed.takes(released, run_id)));
+    }
+    let movements = movements.into_iter().map(|movement| movement.of(&hold)).collect();
+    let allowance = allowance.post(txn, movements, &Actor::System).await?;
+    if captured > 0 && closed == Some(Closed::Revoked) {
+        debts::incur_late(txn, &allowance, &hold, captured).await?;
     }
     Ok(true)
 }

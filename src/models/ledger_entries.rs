@@ -6,12 +6,12 @@ pub mod check;
 use loco_rs::Result;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum,
-    EntityTrait, EnumIter, QueryFilter, QueryOrder,
+    EntityTrait, EnumIter, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{
     _entities::{
-        allowances, holds,
+        allowances, debts, holds,
         ledger_entries::{ActiveModel, Column, Entity},
     },
     activities::Actor,
@@ -39,12 +39,21 @@ pub(super) struct Movement {
     available_delta: i64,
     posted_delta: i64,
     hold_id: Option<i64>,
+    debt_id: Option<i64>,
     reason: String,
 }
 
 impl Movement {
     pub(super) fn new(kind: Kind, idempotency_key: String, available_delta: i64, posted_delta: i64) -> Self {
-        Self { kind, idempotency_key, available_delta, posted_delta, hold_id: None, reason: String::new() }
+        Self {
+            kind,
+            idempotency_key,
+            available_delta,
+            posted_delta,
+            hold_id: None,
+            debt_id: None,
+            reason: String::new(),
+        }
     }
 
     pub(super) fn of(mut self, hold: &holds::Model) -> Self {
@@ -53,9 +62,23 @@ impl Movement {
         self
     }
 
-    pub(super) fn because(mut self, reason: &str) -> Self {
-        self.reason = reason.to_owned();
+    pub(super) fn towards(mut self, debt: &debts::Model) -> Self {
+        self.debt_id = Some(debt.id);
+        self.reason = format!("debt {}", debt.id);
         self
+    }
+
+    pub(super) fn because(mut self, reason: &str) -> Self {
+        reason.clone_into(&mut self.reason);
+        self
+    }
+
+    pub(super) const fn available_delta(&self) -> i64 {
+        self.available_delta
+    }
+
+    pub(super) const fn posted_delta(&self) -> i64 {
+        self.posted_delta
     }
 }
 
@@ -75,6 +98,7 @@ pub(super) async fn append(
         available_after: Set(after.available),
         posted_after: Set(after.posted),
         hold_id: Set(movement.hold_id),
+        debt_id: Set(movement.debt_id),
         actor: Set(actor.name()),
         reason: Set(movement.reason),
         idempotency_key: Set(movement.idempotency_key),
@@ -91,4 +115,17 @@ pub(super) async fn append(
 /// The database does not answer.
 pub async fn of_allowance(db: &impl ConnectionTrait, allowance_id: i64) -> Result<Vec<Model>> {
     Ok(Entity::find().filter(Column::AllowanceId.eq(allowance_id)).order_by_asc(Column::Id).all(db).await?)
+}
+
+/// What was really spent on an allowance: pictures that arrived, and debts that it paid.
+pub(super) async fn used(db: &impl ConnectionTrait, allowance_id: i64) -> Result<i64> {
+    let spent: Vec<i64> = Entity::find()
+        .select_only()
+        .column(Column::PostedDelta)
+        .filter(Column::AllowanceId.eq(allowance_id))
+        .filter(Column::Kind.eq(Kind::Capture).or(Column::DebtId.is_not_null()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(-spent.into_iter().sum::<i64>())
 }

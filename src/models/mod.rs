@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod catalogue;
 pub mod clock;
 pub mod conversations;
+pub mod debts;
 pub mod generations;
 pub mod holds;
 pub mod ledger_entries;

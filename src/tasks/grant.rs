@@ -6,7 +6,7 @@ use loco_rs::prelude::*;
 use super::{optional, required, say};
 use crate::models::{
     activities::Actor,
-    allowances::{self, Kind},
+    allowances::{self, AMOUNT_MAX, Kind},
 };
 
 const USAGE: &str = "nproxy task grant email:ADDRESS kind:quota|trial|tokens amount:NUMBER [months:1] [reason:WORDS]";
@@ -27,9 +27,10 @@ impl Task for Grant {
             "tokens" => Kind::Tokens,
             other => return Err(Error::Message(format!("kind:{other} is not known\nusage: {USAGE}"))),
         };
-        let amount = required(vars, "amount", USAGE)?.parse::<i64>().ok().filter(|n| *n > 0);
-        let amount =
-            amount.ok_or_else(|| Error::Message(format!("amount: takes a number above zero\nusage: {USAGE}")))?;
+        let amount = required(vars, "amount", USAGE)?.parse::<i64>().ok().filter(|n| (1..=AMOUNT_MAX).contains(n));
+        let amount = amount.ok_or_else(|| {
+            Error::Message(format!("amount: takes a number above zero, at most {AMOUNT_MAX}\nusage: {USAGE}"))
+        })?;
         let months = optional(vars, "months").unwrap_or("1").parse::<u32>().ok().filter(|n| *n > 0);
         let months =
             months.ok_or_else(|| Error::Message(format!("months: takes a number above zero\nusage: {USAGE}")))?;

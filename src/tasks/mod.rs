@@ -1,5 +1,10 @@
 //! Operator tasks: `nproxy task NAME key:value …`. Doors: parse, one verb, say what came of it.
 
+pub mod allowance_adjust;
+pub mod allowance_expiry;
+pub mod allowance_list;
+pub mod allowance_revoke;
+pub mod debt_clear;
 pub mod grant;
 pub mod key_activate;
 pub mod key_add;
@@ -26,6 +31,11 @@ use loco_rs::{
 
 /// Every task there is.
 pub fn register(tasks: &mut Tasks) {
+    tasks.register(allowance_adjust::AllowanceAdjust);
+    tasks.register(allowance_expiry::AllowanceExpiry);
+    tasks.register(allowance_list::AllowanceList);
+    tasks.register(allowance_revoke::AllowanceRevoke);
+    tasks.register(debt_clear::DebtClear);
     tasks.register(grant::Grant);
     tasks.register(key_activate::KeyActivate);
     tasks.register(key_add::KeyAdd);
@@ -52,6 +62,12 @@ fn required<'a>(vars: &'a Vars, key: &str, usage: &str) -> Result<&'a str> {
 
 fn optional<'a>(vars: &'a Vars, key: &str) -> Option<&'a str> {
     vars.cli_arg(key).ok().filter(|value| !value.is_empty())
+}
+
+/// The value of `key:` as a whole number, or the usage of the task.
+fn number(vars: &Vars, key: &str, usage: &str) -> Result<i64> {
+    let value = required(vars, key, usage)?.parse().ok();
+    value.ok_or_else(|| Error::Message(format!("{key}: takes a whole number\nusage: {usage}")))
 }
 
 /// `json:true` asks for output that a script reads.

@@ -1,5 +1,7 @@
 //! The real binary, killed and stopped while it works. The sandbox lives in the test, so the provider outlives the dead.
 
+mod last_units;
+
 use std::{net::TcpListener, process::Command as Shell, time::Duration};
 
 use chrono::TimeDelta;
@@ -130,12 +132,22 @@ impl Server {
         Self::again(app, port).await
     }
 
+    /// Pages alone; what they start waits in its row.
+    async fn without_jobs(app: &TestApp) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::launch(app, port, &["start"]).await
+    }
+
     async fn again(app: &TestApp, port: u16) -> Self {
+        Self::launch(app, port, &["start", "--all"]).await
+    }
+
+    async fn launch(app: &TestApp, port: u16, arguments: &[&str]) -> Self {
         let url = format!("http://localhost:{port}");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(app.folder.path().join("server.log"));
         let log = log.unwrap();
         let child = nproxy(app.database_url(), app.folder.path())
-            .args(["start", "--all"])
+            .args(arguments)
             .env("PORT", port.to_string())
             .env("APP_URL", &url)
             .env("GEMINI_BASE_URL", app.sandbox.url())

@@ -1,10 +1,18 @@
 mod activities;
+#[cfg(debug_assertions)]
+mod allowances;
 mod catalogue;
 mod key_incidents;
 mod key_pool;
 mod key_states;
+#[cfg(debug_assertions)]
 mod ledger;
 mod ledger_check;
+#[cfg(debug_assertions)]
+mod ledger_life;
+mod ledger_races;
+mod ledger_scale;
+#[cfg(debug_assertions)]
 mod ledger_walk;
 mod proxy_health;
 mod runs;

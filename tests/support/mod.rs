@@ -5,6 +5,7 @@ mod app;
 mod binary;
 mod books;
 mod browser;
+pub mod bulk;
 mod database;
 mod html;
 mod person;

@@ -1,6 +1,7 @@
 //! The operator's commands, through the real binary.
 
 mod keys;
+mod allowances;
 
 use nproxy::models::activities;
 use serde_json::Value;

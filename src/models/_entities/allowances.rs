@@ -18,10 +18,14 @@ pub struct Model {
     #[sea_orm(column_type = "Text", unique)]
     pub source: String,
     pub created_at: DateTimeUtc,
+    pub expired_at: Option<DateTimeUtc>,
+    pub revoked_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
+    #[sea_orm(has_many = "super::debts::Entity")]
+    Debts,
     #[sea_orm(has_many = "super::holds::Entity")]
     Holds,
     #[sea_orm(has_many = "super::ledger_entries::Entity")]
@@ -34,6 +38,12 @@ pub enum Relation {
         on_delete = "Restrict"
     )]
     Users,
+}
+
+impl Related<super::debts::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Debts.def()
+    }
 }
 
 impl Related<super::holds::Entity> for Entity {

@@ -23,6 +23,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text", unique)]
     pub idempotency_key: String,
     pub created_at: DateTimeUtc,
+    pub debt_id: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

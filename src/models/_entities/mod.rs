@@ -5,6 +5,7 @@ pub mod allowances;
 pub mod assets;
 pub mod attempts;
 pub mod conversations;
+pub mod debts;
 pub mod generations;
 pub mod holds;
 pub mod incidents;

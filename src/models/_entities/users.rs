@@ -31,6 +31,8 @@ pub enum Relation {
     Assets,
     #[sea_orm(has_many = "super::conversations::Entity")]
     Conversations,
+    #[sea_orm(has_many = "super::debts::Entity")]
+    Debts,
     #[sea_orm(has_many = "super::generations::Entity")]
     Generations,
     #[sea_orm(has_many = "super::links::Entity")]
@@ -54,6 +56,12 @@ impl Related<super::assets::Entity> for Entity {
 impl Related<super::conversations::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Conversations.def()
+    }
+}
+
+impl Related<super::debts::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Debts.def()
     }
 }
 
