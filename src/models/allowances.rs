@@ -19,6 +19,7 @@ use super::{
     begin, clock, insert_new,
     ledger_entries::{self, Movement},
     text,
+    tokens::{hex, hmac},
 };
 use crate::context::Nproxy;
 
@@ -32,7 +33,7 @@ pub enum Kind {
     Tokens,
 }
 
-/// What a grant gives, and why. `source` makes it happen once: `trial:USER`, `invoice:ID`, `admin:ACTIVITY`.
+/// What a grant gives, and why. `source` makes it happen once: `trial:ADDRESS` (as a keyed hash), `invoice:ID`, `admin:ACTIVITY`.
 #[derive(Debug)]
 pub struct Gift<'a> {
     pub kind: Kind,
@@ -114,7 +115,8 @@ pub async fn grant_by_hand(
     Ok(granted)
 }
 
-/// The free pictures that come with an activated account.
+/// The free pictures that come with an activated account: once per mail address, also when the account was deleted and is
+/// opened anew. Of the address only a keyed hash stays, which is good for this question alone.
 pub(super) async fn grant_trial(
     ctx: &AppContext,
     txn: &DatabaseTransaction,
@@ -130,7 +132,7 @@ pub(super) async fn grant_trial(
         amount,
         starts_at: clock::now(txn).await?,
         expires_at: None,
-        source: format!("trial:{}", user.id),
+        source: format!("trial:{}", hex(&hmac(&ctx.parts().settings().derived_key("trial"), user.email().as_bytes()))),
         reason: "free pictures with the account",
     };
     grant(txn, user, gift, actor).await

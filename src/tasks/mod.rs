@@ -1,5 +1,6 @@
 //! Operator tasks: `nproxy task NAME key:value …`. Doors: parse, one verb, say what came of it.
 
+pub mod account_cleanup;
 pub mod grant;
 pub mod key_add;
 pub mod key_cooldown_recovery;
@@ -7,14 +8,20 @@ pub mod key_list;
 pub mod ledger_check;
 pub mod stuck_run_recovery;
 pub mod user_activate;
+pub mod user_block;
+pub mod user_unblock;
 
 use loco_rs::{
     Error, Result,
     task::{Tasks, Vars},
 };
+use serde_json::json;
+
+use crate::models::users;
 
 /// Every task there is.
 pub fn register(tasks: &mut Tasks) {
+    tasks.register(account_cleanup::AccountCleanup);
     tasks.register(grant::Grant);
     tasks.register(key_add::KeyAdd);
     tasks.register(key_cooldown_recovery::KeyCooldownRecovery);
@@ -22,6 +29,8 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(ledger_check::LedgerCheck);
     tasks.register(stuck_run_recovery::StuckRunRecovery);
     tasks.register(user_activate::UserActivate);
+    tasks.register(user_block::UserBlock);
+    tasks.register(user_unblock::UserUnblock);
 }
 
 /// The value of `key:`, or the usage of the task.
@@ -36,6 +45,17 @@ fn optional<'a>(vars: &'a Vars, key: &str) -> Option<&'a str> {
 /// `json:true` asks for output that a script reads.
 fn wants_json(vars: &Vars) -> bool {
     optional(vars, "json") == Some("true")
+}
+
+/// What an account is now, or that there is none.
+fn say_person(vars: &Vars, email: &str, found: Option<users::Model>) -> Result<()> {
+    let Some(user) = found else { return Err(Error::Message(format!("there is no account {email}"))) };
+    if wants_json(vars) {
+        say(json!({ "id": user.id, "email": user.email, "status": user.status }));
+    } else {
+        say(format_args!("{email} is {}", user.status));
+    }
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "a task answers on the console")]
