@@ -7,7 +7,7 @@ mod sessions;
 
 use axum::{
     extract::{Query, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::Response,
     routing::{get, post},
 };
@@ -39,13 +39,16 @@ async fn show(
     State(ctx): State<AppContext>,
     CurrentSession(user, here): CurrentSession,
     page: Page,
+    headers: HeaderMap,
     Query(done): Query<Done>,
 ) -> Result<Response> {
     let sessions = models::sessions::of(&ctx.db, &user).await?;
     let sign_ins = auth_events::sign_ins(&ctx.db, &user, SIGN_INS).await?;
     let account = views::accounts::view(&user, &sessions, &here, &sign_ins);
     let mut content = json!({ "account": account });
-    if let Some(text) = said(&done.done) {
+    // Somebody else's link to this page tells nothing that did not happen.
+    let is_ours = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin");
+    if let Some(text) = said(&done.done).filter(|_| is_ours) {
         content["flash"] = json!({ "tone": "success", "text": text });
     }
     page.with_sidebar(&ctx, &user, None).await?.html("account/show.html", content)

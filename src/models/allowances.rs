@@ -127,12 +127,14 @@ pub(super) async fn grant_trial(
     if amount == 0 {
         return Ok(Grant::AlreadyGranted);
     }
+    let address = user.email.clone().unwrap_or_else(|| user.pid.to_string());
+    let fingerprint = hex(&hmac(&ctx.parts().settings().derived_key("trial"), address.as_bytes()));
     let gift = Gift {
         kind: Kind::Trial,
         amount,
         starts_at: clock::now(txn).await?,
         expires_at: None,
-        source: format!("trial:{}", hex(&hmac(&ctx.parts().settings().derived_key("trial"), user.email().as_bytes()))),
+        source: format!("trial:{fingerprint}"),
         reason: "free pictures with the account",
     };
     grant(txn, user, gift, actor).await

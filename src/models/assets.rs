@@ -26,8 +26,8 @@ use crate::{adapters::storage::Download, context::Nproxy};
 use picture::Picture;
 
 pub use super::_entities::assets::Model;
-pub use erasure::erase;
-pub(super) use erasure::{bury, left_behind};
+pub use erasure::erase_all_of;
+pub(super) use erasure::{bury_all_of, left_behind};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]

@@ -23,7 +23,7 @@ impl BackgroundWorker<Erasure> for EraseFiles {
     }
 
     async fn perform(&self, Erasure { user }: Erasure) -> Result<()> {
-        assets::erase(&self.ctx, user).await
+        assets::erase_all_of(&self.ctx, user).await
     }
 }
 

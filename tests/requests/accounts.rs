@@ -8,59 +8,59 @@ use nproxy::{
 };
 use sandbox::{Mail, SmtpFault};
 
-use crate::support::{Answer, Person, Setup, TestApp};
+use crate::support::{Answer, Person, Setup, TestApp, eventually};
 
-const NORA: &str = "nora@example.com";
-const PASSWORD: &str = "four quiet otters swim";
+pub const NORA: &str = "nora@example.com";
+pub const PASSWORD: &str = "four quiet otters swim";
 const UNVERIFIED: &str = "Verify your e-mail address first. We have sent you a link.";
 const WRONG: &str = "E-mail address or password is wrong.";
 
-async fn register(person: &Person, email: &str, password: &str) -> Answer {
+pub async fn register(person: &Person, email: &str, password: &str) -> Answer {
     let form = person.get("/register").await.html().form("form[action='/register']");
     person.submit(&form.fill("email", email).fill("password", password)).await
 }
 
-async fn log_in(person: &Person, email: &str, password: &str) -> Answer {
+pub async fn log_in(person: &Person, email: &str, password: &str) -> Answer {
     let form = person.get("/login").await.html().form("form[action='/login']");
     person.submit(&form.fill("email", email).fill("password", password)).await
 }
 
-async fn forgot(person: &Person, email: &str) -> Answer {
+pub async fn forgot(person: &Person, email: &str) -> Answer {
     let form = person.get("/password/forgot").await.html().form("form[action='/password/forgot']");
     person.submit(&form.fill("email", email)).await
 }
 
 /// The one link of a mail.
-fn link(mail: &Mail) -> String {
+pub fn link(mail: &Mail) -> String {
     let links = mail.links();
     assert_eq!(links.len(), 1, "{links:?}");
     links[0].clone()
 }
 
 /// Opens the page of a link and presses its button.
-async fn press(person: &Person, link: &str) -> Answer {
+pub async fn press(person: &Person, link: &str) -> Answer {
     let form = person.get(link).await.html().form("main form");
     person.submit(&form).await
 }
 
 /// Opens the page of a reset link and sets a new password.
-async fn choose(person: &Person, link: &str, password: &str) -> Answer {
+pub async fn choose(person: &Person, link: &str, password: &str) -> Answer {
     let form = person.get(link).await.html().form("main form");
     person.submit(&form.fill("password", password)).await
 }
 
 /// What a program sends that never looked at the page of the link.
-async fn post_token(person: &Person, path: &str, link: &str) -> Answer {
+pub async fn post_token(person: &Person, path: &str, link: &str) -> Answer {
     let (_, token) = link.split_once("token=").unwrap();
     person.post(path, &[("token", token), ("password", PASSWORD)]).await
 }
 
-async fn registered(app: &TestApp) -> String {
+pub async fn registered(app: &TestApp) -> String {
     register(&app.visitor(), NORA, PASSWORD).await;
     link(&app.mail(NORA, 1).await)
 }
 
-async fn age(app: &TestApp, table: &str, column: &str, by: TimeDelta) {
+pub async fn age(app: &TestApp, table: &str, column: &str, by: TimeDelta) {
     let then = app.time(&format!("SELECT {column} FROM {table}")).await;
     app.set_time(table, column, then - by, "1 = 1").await;
 }
@@ -460,5 +460,60 @@ async fn an_activation_link_sets_no_password() {
 
     assert_eq!(nora.cookie(), None);
     assert_eq!(press(&nora, &activation).await.status, 303);
+    app.finish().await;
+}
+
+/// X26: while the mail server refuses, the job waits and tries again; when it is back there is one mail, and its link
+/// works. A server that takes a mail and dies before it says so gets it again under the same Message-ID, so that the
+/// person's own server knows it for one.
+#[tokio::test]
+async fn a_mail_comes_once_when_the_server_is_back() {
+    let app = TestApp::start().await;
+    let tried = async |times: i64| {
+        eventually("the tries", || async {
+            app.set_time("jobs", "run_at", Utc::now(), "class = 'DeliverMail' AND state = 'queued'").await;
+            let tries = app.count("SELECT CAST(MAX(attempts) AS BIGINT) FROM jobs WHERE class = 'DeliverMail'").await;
+            (tries >= times).then_some(())
+        })
+        .await;
+    };
+    app.sandbox.mail().fail(Some(SmtpFault::Refuse421));
+    let answer = register(&app.visitor(), NORA, PASSWORD).await;
+    assert_eq!(answer.status, 200, "the page does not wait for the mail");
+    tried(3).await;
+    assert!(app.sandbox.mail().messages().is_empty());
+    app.sandbox.mail().fail(None);
+    tried(4).await;
+    let mail = app.mail(NORA, 1).await;
+    assert!(mail.message_id.ends_with("@localhost") && mail.message_id.len() > 32, "{}", mail.message_id);
+    assert_eq!(press(&app.visitor(), &link(&mail)).await.status, 303);
+
+    app.sql("DELETE FROM jobs WHERE class = 'DeliverMail'").await;
+    app.sandbox.mail().fail(Some(SmtpFault::Unsaid));
+    forgot(&app.visitor(), NORA).await;
+    tried(1).await;
+    eventually("the mail that nobody confirmed", || async { (app.sandbox.mail().to(NORA).len() >= 2).then_some(()) })
+        .await;
+    app.sandbox.mail().fail(None);
+    tried(2).await;
+    app.idle().await;
+    let mails = app.sandbox.mail().to(NORA);
+    assert!(mails[1..].iter().all(|again| again.message_id == mails[1].message_id), "one mail, whoever counts");
+    assert_ne!(mails[1].message_id, mail.message_id);
+    let newest = link(mails.last().unwrap());
+    assert_eq!(choose(&app.visitor(), &newest, PASSWORD).await.status, 303);
+    app.finish().await;
+}
+
+/// F5: until the address is proved, the newest registration's password counts: nobody can prepare an account for somebody
+/// else and wait for them to open it.
+#[tokio::test]
+async fn an_account_is_not_prepared_for_somebody_else() {
+    let app = TestApp::start().await;
+    register(&app.visitor(), NORA, "the attacker knows this one").await;
+    register(&app.visitor(), NORA, PASSWORD).await;
+    press(&app.visitor(), &link(&app.mail(NORA, 2).await)).await;
+    assert_eq!(log_in(&app.visitor(), NORA, "the attacker knows this one").await.status, 422);
+    assert_eq!(log_in(&app.visitor(), NORA, PASSWORD).await.status, 303);
     app.finish().await;
 }

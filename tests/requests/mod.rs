@@ -1,10 +1,17 @@
+mod account;
 mod accounts;
+mod blocking;
+mod deletion;
+mod ended_sessions;
 mod errors;
 mod generations;
+mod new_address;
 mod pages;
 mod polling;
 mod seen;
 mod sessions;
 mod storage;
+mod strangers;
 mod studio;
+mod throttles;
 mod uploads;

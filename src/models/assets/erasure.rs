@@ -15,7 +15,7 @@ use crate::models::{
 };
 
 /// Nothing of the person's is found from now on.
-pub(in crate::models) async fn bury(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
+pub(in crate::models) async fn bury_all_of(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::DeletedAt, Expr::value(clock::now(txn).await?))
         .filter(Column::UserId.eq(user_id))
@@ -43,7 +43,7 @@ pub(in crate::models) async fn left_behind(db: &impl ConnectionTrait) -> Result<
 ///
 /// # Errors
 /// The store or the database does not answer; what is left is for the next try.
-pub async fn erase(ctx: &AppContext, user_id: i64) -> Result<()> {
+pub async fn erase_all_of(ctx: &AppContext, user_id: i64) -> Result<()> {
     let buried =
         Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::DeletedAt.is_not_null()).all(&ctx.db).await?;
     for asset in buried {

@@ -39,7 +39,7 @@ impl Model {
         auth_events::forget(&txn, self.id).await?;
         runs::let_go(&txn, self.id).await?;
         conversations::forget(&txn, self.id).await?;
-        assets::bury(&txn, self.id).await?;
+        assets::bury_all_of(&txn, self.id).await?;
         activities::record(&txn, &Actor::User(self.id), "delete_user", ("user", self.id), json!({})).await?;
         let erase = EraseFiles::enqueue(&txn, &Erasure { user: self.id }).await?;
         txn.commit().await?;
@@ -73,7 +73,7 @@ impl Model {
 pub(super) async fn finish(ctx: &AppContext) -> Result<()> {
     for user in assets::left_behind(&ctx.db).await? {
         let txn = begin(&ctx.db).await?;
-        assets::bury(&txn, user).await?;
+        assets::bury_all_of(&txn, user).await?;
         let erase = EraseFiles::enqueue(&txn, &Erasure { user }).await?;
         txn.commit().await?;
         ctx.parts().jobs().hint(&[erase]).await;
