@@ -2,13 +2,10 @@
 
 use chrono::{TimeDelta, Utc};
 use futures::future::join_all;
-use nproxy::{
-    mailers::accounts::{Occasion, deliver},
-    models::users::seeds,
-};
-use sandbox::{Mail, SmtpFault};
+use nproxy::models::users::seeds;
+use sandbox::Mail;
 
-use crate::support::{Answer, Person, Setup, TestApp, eventually};
+use crate::support::{Answer, Person, TestApp};
 
 pub const NORA: &str = "nora@example.com";
 pub const PASSWORD: &str = "four quiet otters swim";
@@ -342,26 +339,6 @@ async fn the_sixth_mail_of_an_hour_is_not_sent() {
     app.finish().await;
 }
 
-/// F5: a mail server that does not answer for a while costs nobody the mail: what it did not take is not counted.
-#[tokio::test]
-async fn mails_that_were_not_taken_do_not_count() {
-    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
-    register(&app.visitor(), NORA, PASSWORD).await;
-    let id = app.user("nora").await.id;
-
-    app.sandbox.mail().fail(Some(SmtpFault::Refuse421));
-    for _ in 0..6 {
-        assert!(deliver(&app.ctx, id, Occasion::Activation).await.is_err());
-    }
-    app.sandbox.mail().fail(None);
-    deliver(&app.ctx, id, Occasion::Activation).await.unwrap();
-
-    let mails = app.sandbox.mail().to(NORA);
-    assert_eq!(mails.len(), 1, "the mail came in the end");
-    assert_eq!(press(&app.visitor(), &link(&mails[0])).await.status, 303);
-    app.finish().await;
-}
-
 /// F9: a forgotten password is replaced through the mailed link; whoever was logged in before is out, the old password
 /// and the used link are worth nothing.
 #[tokio::test]
@@ -460,48 +437,6 @@ async fn an_activation_link_sets_no_password() {
 
     assert_eq!(nora.cookie(), None);
     assert_eq!(press(&nora, &activation).await.status, 303);
-    app.finish().await;
-}
-
-/// X26: while the mail server refuses, the job waits and tries again; when it is back there is one mail, and its link
-/// works. A server that takes a mail and dies before it says so gets it again under the same Message-ID, so that the
-/// person's own server knows it for one.
-#[tokio::test]
-async fn a_mail_comes_once_when_the_server_is_back() {
-    let app = TestApp::start().await;
-    let tried = async |times: i64| {
-        eventually("the tries", || async {
-            app.set_time("jobs", "run_at", Utc::now(), "class = 'DeliverMail' AND state = 'queued'").await;
-            let tries = app.count("SELECT CAST(MAX(attempts) AS BIGINT) FROM jobs WHERE class = 'DeliverMail'").await;
-            (tries >= times).then_some(())
-        })
-        .await;
-    };
-    app.sandbox.mail().fail(Some(SmtpFault::Refuse421));
-    let answer = register(&app.visitor(), NORA, PASSWORD).await;
-    assert_eq!(answer.status, 200, "the page does not wait for the mail");
-    tried(3).await;
-    assert!(app.sandbox.mail().messages().is_empty());
-    app.sandbox.mail().fail(None);
-    tried(4).await;
-    let mail = app.mail(NORA, 1).await;
-    assert!(mail.message_id.ends_with("@localhost") && mail.message_id.len() > 32, "{}", mail.message_id);
-    assert_eq!(press(&app.visitor(), &link(&mail)).await.status, 303);
-
-    app.sql("DELETE FROM jobs WHERE class = 'DeliverMail'").await;
-    app.sandbox.mail().fail(Some(SmtpFault::Unsaid));
-    forgot(&app.visitor(), NORA).await;
-    tried(1).await;
-    eventually("the mail that nobody confirmed", || async { (app.sandbox.mail().to(NORA).len() >= 2).then_some(()) })
-        .await;
-    app.sandbox.mail().fail(None);
-    tried(2).await;
-    app.idle().await;
-    let mails = app.sandbox.mail().to(NORA);
-    assert!(mails[1..].iter().all(|again| again.message_id == mails[1].message_id), "one mail, whoever counts");
-    assert_ne!(mails[1].message_id, mail.message_id);
-    let newest = link(mails.last().unwrap());
-    assert_eq!(choose(&app.visitor(), &newest, PASSWORD).await.status, 303);
     app.finish().await;
 }
 

@@ -143,7 +143,7 @@ async fn the_bytes_go_when_the_store_is_back() {
 
     assert_eq!(leave(&ada, seeds::PASSWORD).await.status, 200);
     eventually("a failed try", || async {
-        let tried = "SELECT COUNT(*) FROM jobs WHERE class = 'EraseFiles' AND attempts > 0";
+        let tried = "SELECT COUNT(*) FROM jobs WHERE class = 'EraseFiles' AND state = 'queued' AND attempts > 0";
         (app.count(tried).await == 1).then_some(())
     })
     .await;

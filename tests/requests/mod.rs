@@ -5,6 +5,7 @@ mod deletion;
 mod ended_sessions;
 mod errors;
 mod generations;
+mod mails;
 mod new_address;
 mod pages;
 mod polling;
