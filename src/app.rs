@@ -18,7 +18,7 @@ use migration::Migrator;
 use crate::{
     context::Parts,
     controllers, initializers, tasks,
-    workers::{deliver_mail::DeliverMail, fulfil_run::FulfilRun, run_task::RunTask},
+    workers::{deliver_mail::DeliverMail, erase_files::EraseFiles, fulfil_run::FulfilRun, run_task::RunTask},
 };
 
 pub struct App;
@@ -74,6 +74,7 @@ impl Hooks for App {
             .add_route(controllers::sessions::routes())
             .add_route(controllers::passwords::routes())
             .add_route(controllers::dashboard::routes())
+            .add_route(controllers::account::routes())
             .add_route(controllers::conversations::routes())
             .add_route(controllers::runs::routes())
             .add_route(controllers::pictures::routes())
@@ -85,6 +86,7 @@ impl Hooks for App {
     async fn connect_workers(ctx: &AppContext, queue: &Queue) -> Result<()> {
         queue.register(FulfilRun::build(ctx)).await?;
         queue.register(DeliverMail::build(ctx)).await?;
+        queue.register(EraseFiles::build(ctx)).await?;
         queue.register(RunTask::build(ctx)).await?;
         Ok(())
     }

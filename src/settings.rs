@@ -1,6 +1,8 @@
 //! The `settings:` tree of `config/*.yaml`, read once at start. Every value has an environment variable there; nothing
 //! else in the application reads the environment.
 
+mod networks;
+
 use std::{path::PathBuf, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -12,6 +14,8 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::adapters::images;
+
+pub use networks::Networks;
 
 /// Shorter secrets are refused in production (interface: `NPROXY_SECRET_KEY`).
 const SECRET_KEY_MIN_BYTES: usize = 32;
@@ -36,9 +40,9 @@ pub struct Settings {
     #[serde(default)]
     pub pool: Pool,
     pub sandbox: Sandbox,
-    /// Addresses or networks whose `X-Forwarded-For` is believed, separated by commas.
+    /// Whose `X-Forwarded-For` is believed.
     #[serde(default)]
-    pub trusted_proxies: String,
+    pub trusted_proxies: Networks,
 }
 
 /// Where files lie: S3 when a bucket is named, otherwise a folder.

@@ -27,6 +27,9 @@ mod m20261121_000015_provider_keys;
 mod m20261121_000016_key_leases;
 mod m20261121_000017_attempts;
 mod m20261121_000018_materials;
+mod m20261124_000019_throttles;
+mod m20261124_000020_auth_events;
+mod m20261124_000021_own_account;
 mod m20261124_000022_debts;
 mod m20261124_000023_ends_of_allowances;
 mod m20261124_000028_key_health;
@@ -56,6 +59,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000016_key_leases::Migration),
             Box::new(m20261121_000017_attempts::Migration),
             Box::new(m20261121_000018_materials::Migration),
+            Box::new(m20261124_000019_throttles::Migration),
+            Box::new(m20261124_000020_auth_events::Migration),
+            Box::new(m20261124_000021_own_account::Migration),
             Box::new(m20261124_000022_debts::Migration),
             Box::new(m20261124_000023_ends_of_allowances::Migration),
             Box::new(m20261124_000028_key_health::Migration),

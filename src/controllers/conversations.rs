@@ -168,6 +168,9 @@ fn refusal(submission: Submission) -> (StatusCode, Faults) {
             StatusCode::TOO_MANY_REQUESTS,
             "You have many pictures under way. Nothing was charged. Wait for one to finish and send this again.",
         ),
+        Submission::Barred => {
+            base(StatusCode::FORBIDDEN, "Your account cannot start pictures any more. Nothing was charged.")
+        }
         Submission::Accepted { .. } | Submission::Repeated { .. } => (StatusCode::OK, Faults::default()),
     }
 }

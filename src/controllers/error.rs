@@ -1,10 +1,14 @@
 //! What a person gets to read when a request does not work. The handler says which; the layer `initializers::errors`
 //! makes the page (or the JSON) of it.
 
+use std::time::Duration;
+
 use axum::{
-    http::StatusCode,
+    http::{StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
+
+use crate::models::throttles::Refused;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -16,8 +20,31 @@ pub enum Error {
     SignInFirst,
     /// The request cannot be read.
     BadRequest(&'static str),
+    /// Too many tries; nothing was done.
+    TooOften { refused: Refused, way_out: Option<WayOut> },
     /// Ours; logged, never shown.
     Internal(loco_rs::Error),
+}
+
+/// What helps at once where waiting would help later: a sentence, and the button for it.
+#[derive(Debug, Clone, Copy)]
+pub struct WayOut {
+    pub text: &'static str,
+    pub label: &'static str,
+    pub url: &'static str,
+}
+
+/// Whoever cannot remember a password need not wait: the mailed link counts against other limits.
+pub const FORGOTTEN: WayOut = WayOut {
+    text: "If this is your account, you need not wait: a link to your mail lets you in at once.",
+    label: "Mail me a link",
+    url: "/password/forgot",
+};
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::TooOften { refused, way_out: None }
+    }
 }
 
 impl<E: Into<loco_rs::Error>> From<E> for Error {
@@ -33,6 +60,8 @@ pub struct Problem {
     pub code: &'static str,
     pub title: &'static str,
     pub text: String,
+    /// `(label, url)` of the button; none = back to where the person came from.
+    pub action: Option<(&'static str, &'static str)>,
 }
 
 impl Problem {
@@ -71,7 +100,31 @@ impl Problem {
             ),
             _ => ("refused", "That did not work", "The request was not accepted."),
         };
-        Self { code, title, text: text.into() }
+        Self { code, title, text: text.into(), action: None }
+    }
+
+    fn too_often(refused: Refused, way_out: Option<WayOut>) -> Self {
+        let mut text = format!(
+            "There were too many tries, so this one was not looked at. Wait {} and try again.",
+            in_words(refused.retry_after)
+        );
+        if let Some(way_out) = way_out {
+            text = format!("{text} {}", way_out.text);
+        }
+        Self {
+            code: "too_often",
+            title: "Not so fast",
+            text,
+            action: way_out.map(|way_out| (way_out.label, way_out.url)),
+        }
+    }
+}
+
+/// Rounded up: after that long it works.
+fn in_words(wait: Duration) -> String {
+    match wait.as_secs().div_ceil(60) {
+        0 | 1 => "a minute".into(),
+        minutes => format!("{minutes} minutes"),
     }
 }
 
@@ -82,6 +135,14 @@ impl IntoResponse for Error {
             Self::SignInFirst => (StatusCode::UNAUTHORIZED, Problem::of_status(StatusCode::UNAUTHORIZED)),
             Self::BadRequest(text) => {
                 (StatusCode::BAD_REQUEST, Problem { text: text.into(), ..Problem::of_status(StatusCode::BAD_REQUEST) })
+            }
+            Self::TooOften { refused, way_out } => {
+                let seconds = refused.retry_after.as_secs() + 1;
+                let problem = Problem::too_often(refused, way_out);
+                let mut response =
+                    (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds.to_string())]).into_response();
+                response.extensions_mut().insert(problem);
+                return response;
             }
             Self::Internal(error) => {
                 tracing::error!(%error, "a request failed");

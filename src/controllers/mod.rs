@@ -1,5 +1,6 @@
 //! Doors for browsers: find, call one verb, answer.
 
+pub mod account;
 pub mod billing;
 pub mod conversations;
 pub mod dashboard;

@@ -36,13 +36,23 @@ async fn forgot(page: Page) -> Result<Response> {
 }
 
 /// Answers alike whether there is such an account or not.
-async fn send(State(ctx): State<AppContext>, page: Page, Form(given): Form<Credentials>) -> Result<Response> {
-    users::request_reset(&ctx, &given.email).await?;
+async fn send(
+    State(ctx): State<AppContext>,
+    client: Client,
+    page: Page,
+    Form(given): Form<Credentials>,
+) -> Result<Response> {
+    users::request_reset(&ctx, &client, &given.email).await??;
     page.html("users/check_mail.html", json!({ "email": given.email.trim(), "what": "reset" }))
 }
 
-async fn choose(State(ctx): State<AppContext>, page: Page, Query(link): Query<Link>) -> Result<Response> {
-    let state = links::look(&ctx.db, Purpose::Reset, &PlainToken::received(&link.token)).await?;
+async fn choose(
+    State(ctx): State<AppContext>,
+    client: Client,
+    page: Page,
+    Query(link): Query<Link>,
+) -> Result<Response> {
+    let state = links::look(&ctx, &client, Purpose::Reset, &PlainToken::received(&link.token)).await??;
     page.html("users/reset.html", reset(&link.token, state, ""))
 }
 
@@ -54,8 +64,8 @@ async fn set(
     Form(new): Form<NewPassword>,
 ) -> Result<Response> {
     let token = PlainToken::received(&new.token);
+    let state = links::look(&ctx, &client, Purpose::Reset, &token).await??;
     if let Some(fault) = password_fault(&new.password, "") {
-        let state = links::look(&ctx.db, Purpose::Reset, &token).await?;
         return page.with_status(
             StatusCode::UNPROCESSABLE_ENTITY,
             "users/reset.html",
@@ -64,7 +74,7 @@ async fn set(
     }
     match users::reset_password(&ctx, &token, &new.password).await? {
         Ok(user) => {
-            let token = sessions::start(&ctx.db, &user, &client.ip.to_string(), &client.user_agent).await?;
+            let token = sessions::start(&ctx.db, &user, &client).await?;
             Ok((jar.add(session_cookie(&token)), Redirect::to("/app/conversations")).into_response())
         }
         Err(state) => page.with_status(StatusCode::UNPROCESSABLE_ENTITY, "users/reset.html", reset("", state, "")),

@@ -47,22 +47,31 @@ async fn new(Visitor(user): Visitor, page: Page) -> Result<Response> {
     page.html("users/register.html", form("", "", "", ""))
 }
 
-async fn create(State(ctx): State<AppContext>, page: Page, Form(given): Form<Credentials>) -> Result<Response> {
+async fn create(
+    State(ctx): State<AppContext>,
+    client: Client,
+    page: Page,
+    Form(given): Form<Credentials>,
+) -> Result<Response> {
     let email = given.email.trim();
-    let email_fault =
-        if email.len() <= EMAIL_MAX && email.validate_email() { "" } else { "This is not an e-mail address." };
+    let email_fault = email_fault(email);
     let password_fault = password_fault(&given.password, email).unwrap_or_default();
     if !email_fault.is_empty() || !password_fault.is_empty() {
         let again = form(email, email_fault, &password_fault, "");
         return page.with_status(StatusCode::UNPROCESSABLE_ENTITY, "users/register.html", again);
     }
-    users::register(&ctx, email, &given.password).await?;
+    users::register(&ctx, &client, email, &given.password).await??;
     page.html("users/check_mail.html", json!({ "email": email, "what": "activation" }))
 }
 
 /// Only shows the button: programs that follow every link of a mail use nothing up.
-async fn confirm(State(ctx): State<AppContext>, page: Page, Query(link): Query<Link>) -> Result<Response> {
-    let state = links::look(&ctx.db, Purpose::Activation, &PlainToken::received(&link.token)).await?;
+async fn confirm(
+    State(ctx): State<AppContext>,
+    client: Client,
+    page: Page,
+    Query(link): Query<Link>,
+) -> Result<Response> {
+    let state = links::look(&ctx, &client, Purpose::Activation, &PlainToken::received(&link.token)).await??;
     page.html("users/activation.html", activation(&link.token, state))
 }
 
@@ -73,9 +82,11 @@ async fn activate(
     page: Page,
     Form(link): Form<Link>,
 ) -> Result<Response> {
-    match users::activate_by_link(&ctx, &PlainToken::received(&link.token)).await? {
+    let token = PlainToken::received(&link.token);
+    links::look(&ctx, &client, Purpose::Activation, &token).await??;
+    match users::activate_by_link(&ctx, &token).await? {
         Ok(user) => {
-            let token = sessions::start(&ctx.db, &user, &client.ip.to_string(), &client.user_agent).await?;
+            let token = sessions::start(&ctx.db, &user, &client).await?;
             Ok((jar.add(session_cookie(&token)), Redirect::to("/app/conversations")).into_response())
         }
         Err(state) => {
@@ -86,6 +97,12 @@ async fn activate(
 
 fn activation(token: &str, state: LinkState) -> serde_json::Value {
     json!({ "activation": { "token": token, "state": link_word(state) } })
+}
+
+/// What is wrong with an address, as a sentence for the form; empty when it is fine.
+#[must_use]
+pub fn email_fault(email: &str) -> &'static str {
+    if email.len() <= EMAIL_MAX && email.validate_email() { "" } else { "This is not an e-mail address." }
 }
 
 /// What a link is worth, in the words of the templates.

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Result,
+    Error, Result,
+    error::FORGOTTEN,
     extractors::{Client, Page, Visitor, cleared_cookie, session_cookie, session_token},
     registrations::form,
 };
@@ -53,18 +54,19 @@ async fn create(
     page: Page,
     Form(login): Form<Login>,
 ) -> Result<Response> {
-    let said = match users::sign_in(&ctx, &login.email, &login.password).await? {
+    let said = match users::sign_in(&ctx, &client, &login.email, &login.password).await? {
         SignIn::Welcome(user) => {
             // A session from before the sign-in ends with it.
             if let Some(old) = session_token(&headers) {
                 sessions::revoke(&ctx.db, &old).await?;
             }
-            let token = sessions::start(&ctx.db, &user, &client.ip.to_string(), &client.user_agent).await?;
+            let token = sessions::start(&ctx.db, &user, &client).await?;
             return Ok((jar.add(session_cookie(&token)), Redirect::to(inside(&login.next))).into_response());
         }
         SignIn::Unverified => "Verify your e-mail address first. We have sent you a link.",
         SignIn::Blocked => "This account is blocked. Write to support if you think that is a mistake.",
         SignIn::Wrong => "E-mail address or password is wrong.",
+        SignIn::TooOften(refused) => return Err(Error::TooOften { refused, way_out: Some(FORGOTTEN) }),
     };
     page.with_status(StatusCode::UNPROCESSABLE_ENTITY, "users/login.html", filled(&login.email, said, &login.next))
 }

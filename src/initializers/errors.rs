@@ -79,8 +79,11 @@ fn page(
     reference: &str,
 ) -> Response {
     let charge = if may_have_cost(status) && path.starts_with("/app") { "Nothing was charged." } else { "" };
-    let back =
-        if path.starts_with("/app") { ("To the studio", "/app/conversations") } else { ("To the start page", "/") };
+    let back = match problem.action {
+        Some(action) => action,
+        None if path.starts_with("/app") => ("To the studio", "/app/conversations"),
+        None => ("To the start page", "/"),
+    };
     let mut content = frame(ctx, None, &allowances::view(&[]), path);
     content.insert(
         "error".into(),

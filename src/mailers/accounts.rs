@@ -1,6 +1,7 @@
 //! Mails about the account. Links are minted here, at the moment of sending, and live nowhere but in the mail.
 
-use loco_rs::prelude::*;
+use durable_jobs::current;
+use loco_rs::{mailer::EmailHeaders, prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -8,7 +9,7 @@ use crate::{
     context::Nproxy,
     models::{
         begin,
-        tokens::PlainToken,
+        tokens::{PlainToken, hex, hmac},
         users::{self, Purpose, Status, links},
     },
 };
@@ -16,6 +17,9 @@ use crate::{
 static ACTIVATION: Dir<'_> = include_dir!("src/mailers/accounts/activation");
 static RESET: Dir<'_> = include_dir!("src/mailers/accounts/reset");
 static ALREADY_REGISTERED: Dir<'_> = include_dir!("src/mailers/accounts/already_registered");
+static EMAIL_CHANGE: Dir<'_> = include_dir!("src/mailers/accounts/email_change");
+static EMAIL_LEAVING: Dir<'_> = include_dir!("src/mailers/accounts/email_leaving");
+static PASSWORD_CHANGED: Dir<'_> = include_dir!("src/mailers/accounts/password_changed");
 
 /// What a mail is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +28,11 @@ pub enum Occasion {
     Activation,
     Reset,
     AlreadyRegistered,
+    /// To the new address, which is to be proved.
+    EmailChange,
+    /// To the address that the account is about to leave.
+    EmailLeaving,
+    PasswordChanged,
 }
 
 /// All that a queue ever holds of a mail.
@@ -36,36 +45,81 @@ pub struct Letter {
 pub struct Accounts;
 impl Mailer for Accounts {}
 
+/// A mail that is due: what it says, to whom, and the link that it brings.
+struct Due {
+    template: &'static Dir<'static>,
+    to: String,
+    link: Option<(&'static str, Purpose)>,
+}
+
 /// Writes and sends the mail of an occasion; one that has passed meanwhile sends nothing.
 ///
 /// # Errors
 /// The mail server does not take it; the job is tried again.
 pub async fn deliver(ctx: &AppContext, user_id: i64, occasion: Occasion) -> Result<()> {
     let Some(user) = users::by_id(&ctx.db, user_id).await? else { return Ok(()) };
-    let (template, path, purpose) = match (occasion, user.status()) {
-        (Occasion::Activation, Status::New) => (&ACTIVATION, "/activation", Purpose::Activation),
-        (Occasion::Reset, Status::Activated) => (&RESET, "/password/reset", Purpose::Reset),
-        // The link helps whoever forgot, and its hourly limit bounds what strangers can send with this form.
-        (Occasion::AlreadyRegistered, Status::Activated) => (&ALREADY_REGISTERED, "/password/reset", Purpose::Reset),
-        (Occasion::Activation | Occasion::Reset | Occasion::AlreadyRegistered, _) => return Ok(()),
+    let Some(due) = due(ctx, &user, occasion).await? else { return Ok(()) };
+    let Some((path, purpose)) = due.link else {
+        let link = link(ctx, "/password/forgot", None);
+        return send(ctx, due, link).await;
     };
     let txn = begin(&ctx.db).await?;
-    let token = user.mint_link(&txn, purpose).await?;
+    let token = user.mint_link(&txn, purpose, &due.to).await?;
     txn.commit().await?;
     // Enough mails for this hour.
     let Some(token) = token else { return Ok(()) };
-    let parts = ctx.parts();
-    let args = mailer::Args {
-        from: Some(parts.settings().mailer_from.clone()),
-        to: user.email().to_owned(),
-        locals: json!({ "link": link(ctx, path, Some(&token)), "login": link(ctx, "/login", None), "site": site_name(ctx) }),
-        ..Default::default()
-    };
-    let sent = Accounts::mail_template_now(ctx, template, args).await;
+    let sent = send(ctx, due, link(ctx, path, Some(&token))).await;
     if sent.is_err() {
         links::forget(&ctx.db, &token).await?;
     }
     sent
+}
+
+async fn due(ctx: &AppContext, user: &users::Model, occasion: Occasion) -> Result<Option<Due>> {
+    let status = user.status();
+    let to_owner = |template, link| Some(Due { template, to: user.email().to_owned(), link });
+    Ok(match occasion {
+        Occasion::Activation if status == Status::New => {
+            to_owner(&ACTIVATION, Some(("/activation", Purpose::Activation)))
+        }
+        _ if status != Status::Activated => None,
+        Occasion::Activation => None,
+        Occasion::Reset => to_owner(&RESET, Some(("/password/reset", Purpose::Reset))),
+        // The link helps whoever forgot, and its hourly limit bounds what strangers can send with this form.
+        Occasion::AlreadyRegistered => to_owner(&ALREADY_REGISTERED, Some(("/password/reset", Purpose::Reset))),
+        Occasion::EmailLeaving => to_owner(&EMAIL_LEAVING, None),
+        Occasion::PasswordChanged => to_owner(&PASSWORD_CHANGED, None),
+        Occasion::EmailChange => {
+            let Some(to) = user.unconfirmed_email.clone() else { return Ok(None) };
+            // Whoever has an account under that address is not bothered, and whoever asked learns nothing.
+            let holder = users::by_email(&ctx.db, &to).await?;
+            let is_free = holder.is_none_or(|holder| holder.status() == Status::New);
+            is_free.then_some(Due {
+                template: &EMAIL_CHANGE,
+                to,
+                link: Some(("/email/confirmation", Purpose::EmailChange)),
+            })
+        }
+    })
+}
+
+async fn send(ctx: &AppContext, due: Due, link: String) -> Result<()> {
+    let args = mailer::Args {
+        from: Some(ctx.parts().settings().mailer_from.clone()),
+        to: due.to,
+        locals: json!({ "link": link, "login": self::link(ctx, "/login", None), "site": site_name(ctx) }),
+        headers: Some(EmailHeaders { message_id: message_id(ctx), ..EmailHeaders::default() }),
+        ..Default::default()
+    };
+    Accounts::mail_template_now(ctx, due.template, args).await
+}
+
+/// The same for every try of one job: a mail server that took the first one without saying so knows the second again.
+fn message_id(ctx: &AppContext) -> Option<String> {
+    let job = current()?;
+    let key = ctx.parts().settings().derived_key("message-id");
+    let name = hex(&hmac(&key, &job.id.to_be_bytes())[..16]);
+    Some(format!("<{name}@{}>", site_name(ctx)))
 }
 
 fn link(ctx: &AppContext, path: &str, token: Option<&PlainToken>) -> String {

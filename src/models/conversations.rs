@@ -1,5 +1,7 @@
 //! A thread of prompts and pictures.
 
+mod forgetting;
+
 use loco_rs::Result;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
@@ -16,6 +18,7 @@ use super::{
 };
 
 pub use super::_entities::conversations::Model;
+pub(super) use forgetting::forget;
 
 /// A title is the beginning of the first prompt, cut at a word.
 const TITLE_CHARS: usize = 48;

@@ -70,6 +70,8 @@ pub enum Submission {
     InDebt,
     /// The person has enough under way; nothing was started.
     TooMany,
+    /// The account was blocked or deleted since the request came in; nothing was started.
+    Barred,
 }
 
 /// Runs that one person may have under way at once.
@@ -90,6 +92,9 @@ pub async fn submit(
         Err(faults) => return Ok(Submission::Invalid(faults)),
     };
     let txn = begin(&ctx.db).await?;
+    if !super::users::may_start(&txn, user).await? {
+        return Ok(Submission::Barred);
+    }
     if let Some(first) = by_client_token(&txn, user, &plan.client_token).await? {
         return first.repeated(&txn, &plan).await;
     }

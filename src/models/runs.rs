@@ -3,6 +3,7 @@
 
 mod delivery;
 mod fulfilment;
+mod letting_go;
 pub mod recovery;
 
 use chrono::TimeDelta;
@@ -30,6 +31,7 @@ use crate::context::Nproxy;
 
 pub use super::_entities::runs::Model;
 pub use fulfilment::fulfil;
+pub(super) use letting_go::let_go;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]

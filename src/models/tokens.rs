@@ -76,3 +76,29 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
+
+/// HMAC-SHA256: a hash that says nothing without its key.
+#[must_use]
+pub fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
+    let block = |pad: u8| {
+        let mut block = [pad; 64];
+        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+        block
+    };
+    let inner = Sha256::new().chain_update(block(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(block(0x5c)).chain_update(inner).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231, test case 1. Its key of 20 bytes is filled up with zeros, as the rule says.
+    #[test]
+    fn hmac_is_the_standards() {
+        let mut key = [0; 32];
+        key[..20].fill(0x0b);
+        let expected = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
+        assert_eq!(hex(&hmac(&key, b"Hi There")), expected);
+    }
+}

@@ -1,14 +1,21 @@
-//! The person: registers, proves the address, signs in, sets a new password.
+//! The person. What people do with their account lies in the files beside this one: `registration` and the proof of the
+//! address, `sign_in`, `passwords`, `email_change`, `blocking` and `deletion`.
 
+mod blocking;
 mod credentials;
+pub mod deletion;
+mod email_change;
 pub mod links;
+mod passwords;
+mod registration;
 mod roles;
 pub mod seeds;
+mod sign_in;
 
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, ExprTrait, QueryFilter, sea_query::Expr,
+    EnumIter, QueryFilter, sea_query::Expr,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -16,8 +23,7 @@ use uuid::Uuid;
 use super::{
     _entities::users::{ActiveModel, Column, Entity},
     activities::{self, Actor},
-    allowances, begin, clock, insert_new, sessions, text,
-    tokens::PlainToken,
+    allowances, auth_events, clock, sessions, text, throttles,
 };
 use crate::{
     context::Nproxy,
@@ -26,9 +32,17 @@ use crate::{
 };
 
 pub use super::_entities::users::Model;
-pub use credentials::{PASSWORD_MAX, PASSWORD_MIN, password_fault};
+pub use blocking::{block, may_start, unblock};
+pub use credentials::{Confirmation, PASSWORD_MAX, PASSWORD_MIN, password_fault};
+pub use email_change::{EmailChange, confirm_email};
 pub use links::{LinkState, Purpose};
+pub use passwords::{request_reset, reset_password};
+pub use registration::{activate_by_hand, activate_by_link, register};
 pub use roles::Role;
+pub use sign_in::{SignIn, sign_in};
+
+/// The id of a letter that goes to nobody: written where a real one would be, so that both take the same time.
+const NOBODY: i64 = 0;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -38,133 +52,10 @@ pub enum Status {
     Blocked,
 }
 
-/// What became of a sign-in.
-#[derive(Debug)]
-pub enum SignIn {
-    Welcome(Model),
-    /// Right password, address not proved yet: a link is on its way.
-    Unverified,
-    /// Right password, account blocked.
-    Blocked,
-    /// No such account or wrong password: the two look alike.
-    Wrong,
-}
-
 /// How addresses are stored and compared.
 #[must_use]
 pub fn normalized(email: &str) -> String {
     email.trim().to_lowercase()
-}
-
-/// Opens an account and mails the activation link. An address that is taken is answered alike: its owner gets the mail
-/// that helps (activation again, or a hint that the account exists), a stranger learns nothing.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn register(ctx: &AppContext, email: &str, password: &str) -> Result<()> {
-    let email = normalized(email);
-    let password_hash = credentials::hash(password).await?;
-    let txn = begin(&ctx.db).await?;
-    let is_new = insert_new(&txn, draft(&txn, &email, password_hash).await?).await?;
-    let user = by_email(&txn, &email).await?;
-    let Some(user) = user else { return Ok(()) };
-    let occasion = match (is_new, user.status()) {
-        (true, _) | (false, Status::New) => Occasion::Activation,
-        (false, Status::Activated) => Occasion::AlreadyRegistered,
-        (false, Status::Blocked) => return Ok(()),
-    };
-    let mail = DeliverMail::enqueue(&txn, &Letter { user: user.id, occasion }).await?;
-    txn.commit().await?;
-    ctx.parts().jobs().hint(&[mail]).await;
-    Ok(())
-}
-
-/// # Errors
-/// The database does not answer.
-pub async fn sign_in(ctx: &AppContext, email: &str, password: &str) -> Result<SignIn> {
-    let user = by_email(&ctx.db, &normalized(email)).await?;
-    let matches = Model::password_matches(user.as_ref(), password).await?;
-    let Some(user) = user else { return Ok(SignIn::Wrong) };
-    match user.status() {
-        Status::New => {
-            user.mail(ctx, Occasion::Activation).await?;
-            Ok(if matches { SignIn::Unverified } else { SignIn::Wrong })
-        }
-        Status::Activated if matches => Ok(SignIn::Welcome(user)),
-        Status::Blocked if matches => Ok(SignIn::Blocked),
-        Status::Activated | Status::Blocked => Ok(SignIn::Wrong),
-    }
-}
-
-/// The button behind the mailed link: the account opens and gets its trial, once.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn activate_by_link(ctx: &AppContext, token: &PlainToken) -> Result<std::result::Result<Model, LinkState>> {
-    let txn = begin(&ctx.db).await?;
-    let user_id = match links::redeem(&txn, Purpose::Activation, token).await? {
-        Ok(user_id) => user_id,
-        Err(state) => return Ok(Err(state)),
-    };
-    let Some(user) = by_id(&txn, user_id).await? else { return Ok(Err(LinkState::Unknown)) };
-    let actor = Actor::User(user.id);
-    let user = user.activate(ctx, &txn, &actor).await?;
-    txn.commit().await?;
-    Ok(Ok(user))
-}
-
-/// Forgotten password: mails a reset link, or the activation link while the address is not proved. Silent about whether
-/// there is such an account.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn request_reset(ctx: &AppContext, email: &str) -> Result<()> {
-    match by_email(&ctx.db, &normalized(email)).await? {
-        Some(user) if user.status() == Status::New => user.mail(ctx, Occasion::Activation).await,
-        Some(user) if user.status() == Status::Activated => user.mail(ctx, Occasion::Reset).await,
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// A new password through the mailed link; every session ends.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn reset_password(
-    ctx: &AppContext,
-    token: &PlainToken,
-    password: &str,
-) -> Result<std::result::Result<Model, LinkState>> {
-    let password_hash = credentials::hash(password).await?;
-    let txn = begin(&ctx.db).await?;
-    let user_id = match links::redeem(&txn, Purpose::Reset, token).await? {
-        Ok(user_id) => user_id,
-        Err(state) => return Ok(Err(state)),
-    };
-    let now = clock::now(&txn).await?;
-    Entity::update_many()
-        .col_expr(Column::PasswordHash, Expr::value(password_hash))
-        .col_expr(Column::SessionEpoch, Expr::col(Column::SessionEpoch).add(1))
-        .col_expr(Column::UpdatedAt, Expr::value(now))
-        .filter(Column::Id.eq(user_id))
-        .exec(&txn)
-        .await?;
-    sessions::revoke_all(&txn, user_id).await?;
-    let Some(user) = by_id(&txn, user_id).await? else { return Ok(Err(LinkState::Unknown)) };
-    txn.commit().await?;
-    Ok(Ok(user))
-}
-
-/// An operator opens the account of somebody whom the mail does not reach.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn activate_by_hand(ctx: &AppContext, email: &str, actor: &Actor) -> Result<Option<Model>> {
-    let txn = begin(&ctx.db).await?;
-    let Some(user) = by_email(&txn, &normalized(email)).await? else { return Ok(None) };
-    let user = user.activate(ctx, &txn, actor).await?;
-    txn.commit().await?;
-    Ok(Some(user))
 }
 
 /// # Errors
@@ -189,13 +80,6 @@ impl Model {
     #[must_use]
     pub fn email(&self) -> &str {
         self.email.as_deref().unwrap_or_default()
-    }
-
-    /// Puts a mail on its way; written when it is sent, from this id and the occasion alone.
-    pub(crate) async fn mail(&self, ctx: &AppContext, occasion: Occasion) -> Result<()> {
-        let job = DeliverMail::enqueue(&ctx.db, &Letter { user: self.id, occasion }).await?;
-        ctx.parts().jobs().hint(&[job]).await;
-        Ok(())
     }
 
     /// `new → activated` with the trial, in the caller's transaction; nothing happens to an account that is not new.
@@ -227,6 +111,26 @@ impl Model {
         activities::record(txn, actor, "activate_user", ("user", self.id), json!({})).await?;
         Ok(by_id(txn, self.id).await?.unwrap_or(self))
     }
+}
+
+/// Puts a mail on its way; written when it is sent, from this id and the occasion alone. Also for [`NOBODY`].
+async fn mail(ctx: &AppContext, user: i64, occasion: Occasion) -> Result<()> {
+    let job = DeliverMail::enqueue(&ctx.db, &Letter { user, occasion }).await?;
+    ctx.parts().jobs().hint(&[job]).await;
+    Ok(())
+}
+
+/// What gathers around accounts and no longer says anything, taken away; returns how many rows that were. Scheduled, and
+/// safe to run by hand at any time.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn sweep(ctx: &AppContext) -> Result<u64> {
+    deletion::finish(ctx).await?;
+    Ok(throttles::sweep(&ctx.db).await?
+        + auth_events::sweep(&ctx.db).await?
+        + sessions::sweep(&ctx.db).await?
+        + links::sweep(&ctx.db).await?)
 }
 
 async fn draft(db: &impl ConnectionTrait, email: &str, password_hash: String) -> Result<ActiveModel> {

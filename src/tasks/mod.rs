@@ -1,5 +1,6 @@
 //! Operator tasks: `nproxy task NAME key:value …`. Doors: parse, one verb, say what came of it.
 
+pub mod account_cleanup;
 pub mod allowance_adjust;
 pub mod allowance_expiry;
 pub mod allowance_list;
@@ -23,14 +24,20 @@ pub mod proxy_test;
 mod secret;
 pub mod stuck_run_recovery;
 pub mod user_activate;
+pub mod user_block;
+pub mod user_unblock;
 
 use loco_rs::{
     Error, Result,
     task::{Tasks, Vars},
 };
+use serde_json::json;
+
+use crate::models::users;
 
 /// Every task there is.
 pub fn register(tasks: &mut Tasks) {
+    tasks.register(account_cleanup::AccountCleanup);
     tasks.register(allowance_adjust::AllowanceAdjust);
     tasks.register(allowance_expiry::AllowanceExpiry);
     tasks.register(allowance_list::AllowanceList);
@@ -53,6 +60,8 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(proxy_test::ProxyTest);
     tasks.register(stuck_run_recovery::StuckRunRecovery);
     tasks.register(user_activate::UserActivate);
+    tasks.register(user_block::UserBlock);
+    tasks.register(user_unblock::UserUnblock);
 }
 
 /// The value of `key:`, or the usage of the task.
@@ -77,6 +86,17 @@ fn wants_json(vars: &Vars) -> bool {
 
 fn is_true(vars: &Vars, key: &str) -> bool {
     optional(vars, key) == Some("true")
+}
+
+/// What an account is now, or that there is none.
+fn say_person(vars: &Vars, email: &str, found: Option<users::Model>) -> Result<()> {
+    let Some(user) = found else { return Err(Error::Message(format!("there is no account {email}"))) };
+    if wants_json(vars) {
+        say(json!({ "id": user.id, "email": user.email, "status": user.status }));
+    } else {
+        say(format_args!("{email} is {}", user.status));
+    }
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "a task answers on the console")]

@@ -1,5 +1,6 @@
 //! Models → what templates show, once per noun. No queries, no writes, no rules.
 
+pub mod accounts;
 pub mod allowances;
 pub mod assets;
 pub mod billing;

@@ -2,6 +2,7 @@
 //! transaction, and whoever commits hints the runners.
 
 pub mod deliver_mail;
+pub mod erase_files;
 pub mod fulfil_run;
 pub mod run_task;
 

@@ -35,14 +35,24 @@ async fn every_page_fits_every_screen() {
 
     let browser = Browser::open(&app).await;
     let window = browser.stranger(Screen::Desk, Scripts::On).await;
-    let outside =
-        ["/", "/register", "/login", "/password/forgot", "/activation?token=x", "/password/reset?token=x", "/nowhere"];
+    let outside = [
+        "/",
+        "/register",
+        "/login",
+        "/password/forgot",
+        "/activation?token=x",
+        "/password/reset?token=x",
+        "/email/confirmation?token=x",
+        "/nowhere",
+    ];
     for path in outside {
         fits(&window, path).await;
     }
     window.switch(Screen::Desk).await;
     window.sign_in("ada").await;
-    for path in ["/app", "/app/billing", "/app/conversations", &conversation, &with_input, &failed, &picture] {
+    let account = ["/app/account", "/app/account/password", "/app/account/email", "/app/account/deletion"];
+    let studio = ["/app", "/app/billing", "/app/conversations", &conversation, &with_input, &failed, &picture];
+    for path in studio.into_iter().chain(account) {
         fits(&window, path).await;
     }
 

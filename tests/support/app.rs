@@ -41,6 +41,8 @@ pub struct Setup {
     pub people: bool,
     /// Pictures lie in a bucket of an S3 server, not in a folder.
     pub s3: bool,
+    /// This machine is a proxy whose word about addresses is believed: [`Person::at`] says where somebody is.
+    pub behind_proxy: bool,
 }
 
 impl Default for Setup {
@@ -52,6 +54,7 @@ impl Default for Setup {
             pool: json!({}),
             people: true,
             s3: false,
+            behind_proxy: false,
         }
     }
 }
@@ -308,6 +311,7 @@ async fn config(
     }
     settings["images"]["gemini"]["base_url"] = json!(sandbox.url());
     settings["pool"] = setup.pool.clone();
+    settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });
     settings["sandbox"]["on"] = json!(false);
     config
 }

@@ -16,6 +16,7 @@ pub struct Person {
     client: Client,
     base: String,
     cookie: Mutex<Option<String>>,
+    address: Option<String>,
 }
 
 /// What came back.
@@ -53,7 +54,13 @@ impl Answer {
 impl Person {
     pub fn new(base: &str) -> Self {
         let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
-        Self { client, base: base.to_owned(), cookie: Mutex::new(None) }
+        Self { client, base: base.to_owned(), cookie: Mutex::new(None), address: None }
+    }
+
+    /// Somebody elsewhere, as the proxy in front of us says (`Setup { behind_proxy: true, .. }`).
+    pub fn at(mut self, address: &str) -> Self {
+        self.address = Some(address.to_owned());
+        self
     }
 
     /// The session cookie as `name=value`.
@@ -69,6 +76,10 @@ impl Person {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let request = self.client.request(method, url).header(ACCEPT, "text/html,application/xhtml+xml");
+        let request = match &self.address {
+            Some(address) => request.header("x-forwarded-for", address),
+            None => request,
+        };
         match self.cookie() {
             Some(cookie) => request.header(COOKIE, cookie),
             None => request,

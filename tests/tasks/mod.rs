@@ -35,6 +35,8 @@ async fn every_task_says_how_it_is_used() {
         (vec!["proxy_activate"], "nproxy task proxy_activate proxy:ID|LABEL"),
         (vec!["proxy_disable"], "nproxy task proxy_disable proxy:ID|LABEL"),
         (vec!["user_activate"], "nproxy task user_activate email:ADDRESS"),
+        (vec!["user_block"], "nproxy task user_block email:ADDRESS [reason:TEXT] [json:true]"),
+        (vec!["user_unblock"], "nproxy task user_unblock email:ADDRESS [reason:TEXT] [json:true]"),
     ] {
         let end = app.nproxy(&[&["task"], arguments.as_slice()].concat()).await;
         assert_eq!(end.code, Some(1), "{arguments:?}: {}", end.said());
@@ -139,11 +141,34 @@ async fn an_account_is_opened_by_hand() {
     app.finish().await;
 }
 
+/// F12, F61: an account is blocked and unblocked on the console, with one trace each however often it is said.
+#[tokio::test]
+async fn an_account_is_blocked_by_hand() {
+    let app = quiet().await;
+    for (task, status) in [("user_block", "blocked"), ("user_unblock", "activated")] {
+        for _ in 0..2 {
+            let end = app.nproxy(&["task", task, "email:Ada@example.com", "reason:spam", "json:true"]).await;
+            assert_eq!(end.code, Some(0), "{}", end.said());
+            let line = end.out.lines().find(|line| line.starts_with('{')).unwrap();
+            let said: Value = serde_json::from_str(line).unwrap();
+            assert_eq!((said["email"].as_str(), said["status"].as_str()), (Some("ada@example.com"), Some(status)));
+        }
+        let nobody = app.nproxy(&["task", task, "email:nobody@example.com"]).await;
+        assert_eq!(nobody.code, Some(1));
+        assert!(nobody.said().contains("there is no account nobody@example.com"), "{}", nobody.said());
+    }
+    let trace = activities::about(&app.ctx.db, "user", app.user("ada").await.id).await.unwrap();
+    let by_hand: Vec<_> = trace.iter().filter(|row| row.actor_type == "cli").collect();
+    assert_eq!(by_hand.len(), 2, "{trace:?}");
+    assert!(by_hand.iter().all(|row| row.detail["reason"] == "spam" && row.actor_id == "console"));
+    app.finish().await;
+}
+
 /// F61: the scheduled tasks have nothing to say when there is nothing to do; an unknown task is refused.
 #[tokio::test]
 async fn scheduled_tasks_run_by_hand() {
     let app = quiet().await;
-    for name in ["key_cooldown_recovery", "stuck_run_recovery"] {
+    for name in ["account_cleanup", "key_cooldown_recovery", "stuck_run_recovery"] {
         let end = app.nproxy(&["task", name]).await;
         assert_eq!(end.code, Some(0), "{}", end.said());
     }

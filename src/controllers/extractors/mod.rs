@@ -6,8 +6,8 @@ mod page;
 mod session;
 mod upload;
 
-pub use client::Client;
-pub use own::{OwnAsset, OwnConversation, OwnRun};
+pub use crate::models::sessions::Client;
+pub use own::{OwnAsset, OwnConversation, OwnRun, OwnSession};
 pub use page::{Page, frame, is_htmx};
-pub use session::{CurrentUser, Visitor, cleared_cookie, session_cookie, session_token};
+pub use session::{CurrentSession, CurrentUser, Visitor, cleared_cookie, session_cookie, session_token};
 pub use upload::AskForm;

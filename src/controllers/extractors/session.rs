@@ -22,9 +22,17 @@ const COOKIE: &str = "__Host-nproxy";
 #[derive(Debug, Clone)]
 pub struct CurrentUser(pub users::Model);
 
+/// Somebody who is signed in, with the session of this browser.
+#[derive(Debug, Clone)]
+pub struct CurrentSession(pub users::Model, pub sessions::Model);
+
 /// Somebody who may be signed in.
 #[derive(Debug, Clone)]
 pub struct Visitor(pub Option<users::Model>);
+
+/// What the cookie of a request is worth, looked up once.
+#[derive(Debug, Clone)]
+struct Resumed(Option<(sessions::Model, users::Model)>);
 
 #[must_use]
 pub fn session_cookie(token: &PlainToken) -> Cookie<'static> {
@@ -50,21 +58,36 @@ pub fn session_token(headers: &HeaderMap) -> Option<PlainToken> {
     CookieJar::from_headers(headers).get(COOKIE).map(|cookie| PlainToken::received(cookie.value()))
 }
 
+async fn resumed(parts: &mut Parts, ctx: &AppContext) -> Result<Resumed, Error> {
+    // Several extractors of one request ask; the database is asked once.
+    if let Some(known) = parts.extensions.get::<Resumed>() {
+        return Ok(known.clone());
+    }
+    let resumed = Resumed(match session_token(&parts.headers) {
+        Some(token) => sessions::resume(&ctx.db, &token).await?,
+        None => None,
+    });
+    parts.extensions.insert(resumed.clone());
+    Ok(resumed)
+}
+
 impl FromRequestParts<AppContext> for Visitor {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Error> {
-        // Several extractors of one request ask; the database is asked once.
-        if let Some(known) = parts.extensions.get::<Self>() {
-            return Ok(known.clone());
+        Ok(Self(resumed(parts, ctx).await?.0.map(|(_, user)| user)))
+    }
+}
+
+impl FromRequestParts<AppContext> for CurrentSession {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        match resumed(parts, ctx).await {
+            Ok(Resumed(Some((session, user)))) => Ok(Self(user, session)),
+            Ok(Resumed(None)) => Err(to_login(parts)),
+            Err(error) => Err(error.into_response()),
         }
-        let user = match session_token(&parts.headers) {
-            Some(token) => sessions::resume(&ctx.db, &token).await?.map(|(_, user)| user),
-            None => None,
-        };
-        let visitor = Self(user);
-        parts.extensions.insert(visitor.clone());
-        Ok(visitor)
     }
 }
 
@@ -72,11 +95,7 @@ impl FromRequestParts<AppContext> for CurrentUser {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
-        match Visitor::from_request_parts(parts, ctx).await {
-            Ok(Visitor(Some(user))) => Ok(Self(user)),
-            Ok(Visitor(None)) => Err(to_login(parts)),
-            Err(error) => Err(error.into_response()),
-        }
+        CurrentSession::from_request_parts(parts, ctx).await.map(|CurrentSession(user, _)| Self(user))
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Model {
     pub session_epoch: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub unconfirmed_email: Option<String>,
+    pub deleted_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -29,6 +32,8 @@ pub enum Relation {
     Allowances,
     #[sea_orm(has_many = "super::assets::Entity")]
     Assets,
+    #[sea_orm(has_many = "super::auth_events::Entity")]
+    AuthEvents,
     #[sea_orm(has_many = "super::conversations::Entity")]
     Conversations,
     #[sea_orm(has_many = "super::debts::Entity")]
@@ -50,6 +55,12 @@ impl Related<super::allowances::Entity> for Entity {
 impl Related<super::assets::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Assets.def()
+    }
+}
+
+impl Related<super::auth_events::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::AuthEvents.def()
     }
 }
 

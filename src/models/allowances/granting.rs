@@ -13,11 +13,13 @@ use crate::{
         activities::{self, Actor},
         begin, clock, debts, insert_new,
         ledger_entries::{self, Movement},
-        text, users,
+        text,
+        tokens::{hex, hmac},
+        users,
     },
 };
 
-/// What a grant gives, and why. `source` makes it happen once: `trial:USER`, `invoice:ID`, `admin:ACTIVITY`.
+/// What a grant gives, and why. `source` makes it happen once: `trial:ADDRESS` (as a keyed hash), `invoice:ID`, `admin:ACTIVITY`.
 #[derive(Debug)]
 pub struct Gift<'a> {
     pub kind: Kind,
@@ -105,7 +107,8 @@ pub async fn grant_by_hand(
     Ok(granted)
 }
 
-/// The free pictures that come with an activated account.
+/// The free pictures that come with an activated account: once per mail address, also when the account was deleted and is
+/// opened anew. Of the address only a keyed hash stays, which is good for this question alone.
 pub(in crate::models) async fn grant_trial(
     ctx: &AppContext,
     txn: &DatabaseTransaction,
@@ -116,12 +119,14 @@ pub(in crate::models) async fn grant_trial(
     if amount == 0 {
         return Ok(Grant::AlreadyGranted);
     }
+    let address = user.email.clone().unwrap_or_else(|| user.pid.to_string());
+    let fingerprint = hex(&hmac(&ctx.parts().settings().derived_key("trial"), address.as_bytes()));
     let gift = Gift {
         kind: Kind::Trial,
         amount,
         starts_at: clock::now(txn).await?,
         expires_at: None,
-        source: format!("trial:{}", user.id),
+        source: format!("trial:{fingerprint}"),
         reason: "free pictures with the account",
     };
     grant(txn, user, gift, actor).await

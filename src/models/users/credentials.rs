@@ -2,10 +2,14 @@
 
 use std::sync::LazyLock;
 
-use loco_rs::{Error, Result, hash};
+use loco_rs::{Error, Result, app::AppContext, hash};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::Model;
+use crate::models::{
+    sessions::Client,
+    throttles::{self, Refused},
+};
 
 pub const PASSWORD_MIN: usize = 10;
 /// Longer input is refused before it is hashed.
@@ -20,6 +24,15 @@ static HASHERS: LazyLock<Semaphore> =
 
 /// Compared with when there is no such account, so that an unknown address costs the same time.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash::hash_password("nobody has this password").unwrap_or_default());
+
+/// What became of a password that was asked for once more, inside the account.
+#[derive(Debug)]
+pub enum Confirmation {
+    Right,
+    Wrong,
+    /// Too many wrong ones before; this one was not looked at.
+    TooOften(Refused),
+}
 
 /// Why a password is not taken, as a sentence for the form; `None` = it is fine.
 #[must_use]
@@ -43,6 +56,19 @@ pub(super) async fn hash(password: &str) -> Result<String> {
 }
 
 impl Model {
+    /// Is it really the owner who sits here?
+    pub(super) async fn confirm(&self, ctx: &AppContext, client: &Client, password: &str) -> Result<Confirmation> {
+        let taken = match throttles::take(&ctx.db, throttles::confirmation(self.id, client)).await? {
+            Ok(taken) => taken,
+            Err(refused) => return Ok(Confirmation::TooOften(refused)),
+        };
+        if !Self::password_matches(Some(self), password).await? {
+            return Ok(Confirmation::Wrong);
+        }
+        taken.give_back(&ctx.db).await?;
+        Ok(Confirmation::Right)
+    }
+
     /// Checks the password in constant work: an absent account is compared with nobody's hash.
     pub(super) async fn password_matches(this: Option<&Self>, password: &str) -> Result<bool> {
         if password.len() > PASSWORD_MAX {
@@ -65,7 +91,24 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    /// X61: however many ask at once, no more passwords are computed at a time than there are cores.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn passwords_take_turns() {
+        static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        let work = || {
+            MOST.fetch_max(AT_WORK.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            AT_WORK.fetch_sub(1, Ordering::SeqCst);
+        };
+        futures::future::join_all((0..40).map(|_| beside(work))).await;
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        assert!((1..=cores).contains(&MOST.load(Ordering::SeqCst)));
+    }
 
     #[test]
     fn weak_passwords_are_told_why() {

@@ -1,16 +1,19 @@
 //! Mailed links: 24 hours, once, and only the newest of its purpose.
 
 use chrono::TimeDelta;
-use loco_rs::Result;
+use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum,
-    EntityTrait, EnumIter, PaginatorTrait, QueryFilter, sea_query::Expr,
+    EntityTrait, EnumIter, PaginatorTrait, QueryFilter, UpdateMany, prelude::DateTimeUtc, sea_query::Expr,
 };
 
 use super::Model;
 use crate::models::{
     _entities::links::{self, ActiveModel, Column, Entity},
-    clock, text,
+    clock,
+    sessions::Client,
+    text,
+    throttles::{self, Refused},
     tokens::PlainToken,
 };
 
@@ -18,6 +21,9 @@ const LIFETIME: TimeDelta = TimeDelta::hours(24);
 
 /// Links of one purpose that one account is sent within an hour; further requests are answered alike and send nothing.
 const PER_HOUR: u64 = 5;
+
+/// Rows of links that are over are kept for so long: until then the page of the link can say what became of it.
+const KEPT: TimeDelta = TimeDelta::days(30);
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, serde::Serialize, serde::Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -39,11 +45,17 @@ pub enum LinkState {
 }
 
 impl Model {
-    /// A fresh link; older ones of the purpose stop working. `None` when the person had enough of them this hour.
+    /// A fresh link that goes to `email`; older ones of the purpose stop working. `None` when the person had enough of
+    /// them this hour.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn mint_link(&self, txn: &DatabaseTransaction, purpose: Purpose) -> Result<Option<PlainToken>> {
+    pub async fn mint_link(
+        &self,
+        txn: &DatabaseTransaction,
+        purpose: Purpose,
+        email: &str,
+    ) -> Result<Option<PlainToken>> {
         let now = clock::now(txn).await?;
         let recent = Entity::find()
             .filter(Column::UserId.eq(self.id))
@@ -54,19 +66,13 @@ impl Model {
         if recent >= PER_HOUR {
             return Ok(None);
         }
-        Entity::update_many()
-            .col_expr(Column::SupersededAt, Expr::value(now))
-            .filter(Column::UserId.eq(self.id))
-            .filter(Column::Purpose.eq(purpose))
-            .filter(Column::UsedAt.is_null())
-            .filter(Column::SupersededAt.is_null())
-            .exec(txn)
-            .await?;
+        supersede(txn, self.id, purpose).await?;
         let token = PlainToken::mint();
         ActiveModel {
             user_id: Set(self.id),
             purpose: Set(text(purpose)),
             token_hash: Set(token.hashed().as_str().to_owned()),
+            email: Set(Some(email.to_owned())),
             expires_at: Set(now + LIFETIME),
             created_at: Set(now),
             ..Default::default()
@@ -86,21 +92,70 @@ pub async fn forget(db: &impl ConnectionTrait, token: &PlainToken) -> Result<()>
     Ok(())
 }
 
-/// What the page of a link shows before the button is pressed; uses nothing up.
+/// What the page of a link shows before the button is pressed; uses nothing up. Links that never were count for whoever
+/// tries them.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn look(db: &impl ConnectionTrait, purpose: Purpose, token: &PlainToken) -> Result<LinkState> {
+pub async fn look(
+    ctx: &AppContext,
+    client: &Client,
+    purpose: Purpose,
+    token: &PlainToken,
+) -> Result<std::result::Result<LinkState, Refused>> {
+    let taken = match throttles::take(&ctx.db, throttles::link(client)).await? {
+        Ok(taken) => taken,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let state = state_of(&ctx.db, purpose, token).await?;
+    if state != LinkState::Unknown {
+        taken.give_back(&ctx.db).await?;
+    }
+    Ok(Ok(state))
+}
+
+pub(super) async fn state_of(db: &impl ConnectionTrait, purpose: Purpose, token: &PlainToken) -> Result<LinkState> {
     let link = find(db, purpose, token).await?;
     state(db, link.as_ref()).await
 }
 
-/// Uses the link up and says whose it is; of two clicks exactly one wins.
+/// Links of one purpose stop working.
+pub(super) async fn supersede(txn: &DatabaseTransaction, user_id: i64, purpose: Purpose) -> Result<()> {
+    superseding(user_id, clock::now(txn).await?).filter(Column::Purpose.eq(purpose)).exec(txn).await?;
+    Ok(())
+}
+
+/// Links of every purpose stop working.
+pub(super) async fn supersede_all(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
+    superseding(user_id, clock::now(txn).await?).exec(txn).await?;
+    Ok(())
+}
+
+fn superseding(user_id: i64, now: DateTimeUtc) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::SupersededAt, Expr::value(now))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::SupersededAt.is_null())
+}
+
+/// With the account go its links, and the addresses that stand in them.
+pub(super) async fn forget_all(db: &impl ConnectionTrait, user_id: i64) -> Result<()> {
+    Entity::delete_many().filter(Column::UserId.eq(user_id)).exec(db).await?;
+    Ok(())
+}
+
+pub(super) async fn sweep(db: &impl ConnectionTrait) -> Result<u64> {
+    let before = clock::now(db).await? - KEPT;
+    Ok(Entity::delete_many().filter(Column::ExpiresAt.lt(before)).exec(db).await?.rows_affected)
+}
+
+/// Uses the link up and says whose it was; of two clicks exactly one wins.
 pub(super) async fn redeem(
     txn: &DatabaseTransaction,
     purpose: Purpose,
     token: &PlainToken,
-) -> Result<std::result::Result<i64, LinkState>> {
+) -> Result<std::result::Result<links::Model, LinkState>> {
     let link = find(txn, purpose, token).await?;
     let Some(link) = link else { return Ok(Err(LinkState::Unknown)) };
     let now = clock::now(txn).await?;
@@ -114,7 +169,7 @@ pub(super) async fn redeem(
         .await?
         .rows_affected
         == 1;
-    if won { Ok(Ok(link.user_id)) } else { Ok(Err(state(txn, find(txn, purpose, token).await?.as_ref()).await?)) }
+    if won { Ok(Ok(link)) } else { Ok(Err(state(txn, find(txn, purpose, token).await?.as_ref()).await?)) }
 }
 
 async fn find(db: &impl ConnectionTrait, purpose: Purpose, token: &PlainToken) -> Result<Option<links::Model>> {

@@ -27,12 +27,14 @@ pub enum SmtpFault {
     Reject550,
     /// Accepts the connection and never says a word.
     Hang,
-    /// Takes the whole message and closes the connection without an answer.
+    /// Takes the whole message, closes the connection without an answer and keeps nothing.
     Drop,
+    /// The same, but the message is kept: whoever sent it cannot know.
+    Unsaid,
 }
 
 impl SmtpFault {
-    pub(crate) const ALL: [Self; 4] = [Self::Refuse421, Self::Reject550, Self::Hang, Self::Drop];
+    pub(crate) const ALL: [Self; 5] = [Self::Refuse421, Self::Reject550, Self::Hang, Self::Drop, Self::Unsaid];
 
     /// The name used in JSON.
     pub(crate) fn name(self) -> &'static str {
@@ -41,6 +43,7 @@ impl SmtpFault {
             Self::Reject550 => "reject550",
             Self::Hang => "hang",
             Self::Drop => "drop",
+            Self::Unsaid => "unsaid",
         }
     }
 }

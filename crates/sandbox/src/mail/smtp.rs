@@ -72,7 +72,7 @@ impl Session {
                 while self.wire.read(&mut nowhere).await? > 0 {}
                 return Ok(());
             }
-            Some(SmtpFault::Reject550 | SmtpFault::Drop) | None => {}
+            Some(SmtpFault::Reject550 | SmtpFault::Drop | SmtpFault::Unsaid) | None => {}
         }
         self.say("220 sandbox ESMTP ready").await?;
         while let Some(line) = self.line().await? {
@@ -212,6 +212,9 @@ impl Session {
             self.say("552 5.3.4 Message too big").await?;
         } else {
             let id = self.mailbox.receive(from, to, Bytes::from(message));
+            if self.mailbox.fault() == Some(SmtpFault::Unsaid) {
+                return Ok(Next::Close);
+            }
             self.say(&format!("250 2.0.0 OK: queued as {id}")).await?;
         }
         Ok(Next::More)

@@ -129,15 +129,17 @@ async fn the_mail_server_fails_as_told() {
     s.say("MAIL FROM:<a@b.c>").await;
     expect(&s.say("RCPT TO:<a@b.c>").await, "550");
 
-    sandbox.mail().fail(Some(SmtpFault::Drop));
-    let mut s = Session::open(&sandbox).await;
-    s.hear().await;
-    s.say("EHLO client").await;
-    s.say("MAIL FROM:<a@b.c>").await;
-    s.say("RCPT TO:<a@b.c>").await;
-    s.say("DATA").await;
-    assert_eq!(s.say("Subject: x\r\n\r\nx\r\n.").await, "", "closed without a word");
-    assert!(sandbox.mail().messages().is_empty());
+    for (fault, kept) in [(SmtpFault::Drop, 0), (SmtpFault::Unsaid, 1)] {
+        sandbox.mail().fail(Some(fault));
+        let mut s = Session::open(&sandbox).await;
+        s.hear().await;
+        s.say("EHLO client").await;
+        s.say("MAIL FROM:<a@b.c>").await;
+        s.say("RCPT TO:<a@b.c>").await;
+        s.say("DATA").await;
+        assert_eq!(s.say("Subject: x\r\n\r\nx\r\n.").await, "", "closed without a word");
+        assert_eq!(sandbox.mail().messages().len(), kept, "{fault:?}");
+    }
 
     sandbox.mail().fail(None);
     expect(&Session::open(&sandbox).await.hear().await, "220");

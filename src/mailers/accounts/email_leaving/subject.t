@@ -1,0 +1,1 @@
+Your nproxy account is about to change its address

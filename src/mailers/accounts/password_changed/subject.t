@@ -1,0 +1,1 @@
+Your nproxy password was changed

@@ -1,0 +1,54 @@
+//! Pictures whose person has left: a tombstone first, so that nobody reaches them, then the bytes.
+
+use std::path::Path;
+
+use loco_rs::{Result, app::AppContext};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
+    sea_query::Expr,
+};
+
+use super::{Column, Entity};
+use crate::models::{
+    _entities::{assets::Relation, users},
+    clock,
+};
+
+/// Nothing of the person's is found from now on.
+pub(in crate::models) async fn bury_all_of(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::DeletedAt, Expr::value(clock::now(txn).await?))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::DeletedAt.is_null())
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// People who are gone, and of whom a file was kept after that.
+pub(in crate::models) async fn left_behind(db: &impl ConnectionTrait) -> Result<Vec<i64>> {
+    Ok(Entity::find()
+        .select_only()
+        .column(Column::UserId)
+        .distinct()
+        .join(JoinType::InnerJoin, Relation::Users.def())
+        .filter(users::Column::DeletedAt.is_not_null())
+        .filter(Column::DeletedAt.is_null())
+        .into_tuple()
+        .all(db)
+        .await?)
+}
+
+/// Takes the bytes of this person's deleted files out of the store. Done twice it does nothing the second time.
+///
+/// # Errors
+/// The store or the database does not answer; what is left is for the next try.
+pub async fn erase_all_of(ctx: &AppContext, user_id: i64) -> Result<()> {
+    let buried =
+        Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::DeletedAt.is_not_null()).all(&ctx.db).await?;
+    for asset in buried {
+        ctx.storage.delete(Path::new(&asset.thumb_key)).await?;
+        ctx.storage.delete(Path::new(&asset.storage_key)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! Runs whose person leaves: ended without charge, whatever was delivered so far. A worker in the middle of a call finds
+//! the run final and keeps nothing of what it brings.
+
+use loco_rs::Result;
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, sea_query::Expr,
+};
+
+use super::{Column, Entity, LIVE, Reason, Relation, State};
+use crate::models::{_entities::generations, clock, holds, outputs, text};
+
+pub(in crate::models) async fn let_go(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
+    let live = Entity::find()
+        .join(JoinType::InnerJoin, Relation::Generations.def())
+        .filter(generations::Column::UserId.eq(user_id))
+        .filter(Column::State.is_in(LIVE))
+        .all(txn)
+        .await?;
+    for run in live {
+        // The row is locked by this write: whoever settles it at the same moment has won before, or loses.
+        if !run.progressed(txn, 0).await? {
+            continue;
+        }
+        outputs::give_up(txn, run.id, None, Reason::Unavailable).await?;
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value(text(State::Canceled)))
+            .col_expr(Column::FinishedAt, Expr::value(clock::now(txn).await?))
+            .filter(Column::Id.eq(run.id))
+            .exec(txn)
+            .await?;
+        holds::settle(txn, run.id, 0, run.outputs_requested).await?;
+    }
+    Ok(())
+}

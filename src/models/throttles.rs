@@ -1,0 +1,226 @@
+//! How often somebody may try: passwords, registrations, mails, links. A try is counted by one conditional update before
+//! any work is done for it, so that a refused one costs no password hash, and of many at once exactly as many go through
+//! as the limit has room for. Tries that turn out right are given back.
+//!
+//! A limit lets `burst` tries through at once and one more every `pause`; in any span of time that makes at most
+//! `burst + span / pause`. There are no windows whose edges could be straddled, and one row per key says everything.
+
+use std::time::Duration;
+
+use loco_rs::{Error, Result, app::AppContext};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, LockBehavior, LockType, OnConflict},
+};
+
+use super::{
+    _entities::throttles::{ActiveModel, Column, Entity},
+    begin, clock,
+    sessions::Client,
+    tokens::{hex, hmac},
+};
+use crate::context::Nproxy;
+
+/// `burst` at once, then one every `pause`.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    name: &'static str,
+    burst: i64,
+    pause: Duration,
+}
+
+/// Passwords tried on one account from one address: somebody who has forgotten theirs has eight guesses, then five an
+/// hour. It is less than what the account has in all, so one stranger at one address cannot use up the account's tries.
+const LOGIN_PAIR: Limit = Limit { name: "login-pair", burst: 8, pause: Duration::from_secs(12 * 60) };
+
+/// Passwords tried on one account from wherever: at most 12 + 8 = 20 hashes in any hour, which makes a list of the ten
+/// thousand commonest passwords take three weeks, and registration refuses those anyway.
+const LOGIN_ACCOUNT: Limit = Limit { name: "login-account", burst: 12, pause: Duration::from_secs(450) };
+
+/// Of `LOGIN_ACCOUNT`'s burst, kept for addresses at which the account was at home before: while strangers spray from
+/// everywhere, they find the account busy two tries before its owner does, and every try that becomes free is the
+/// owner's first. At a new address, the mailed reset link lets the owner in at once: it counts against none of these.
+const KEPT_FOR_KNOWN_ADDRESSES: i64 = 2;
+
+/// Passwords computed for one address in all, whatever account and form: at most 150 + 150 = 300 in any hour. An office
+/// behind one address mistypes far less; a core computes that many in ten seconds.
+const PASSWORD_ADDRESS: Limit = Limit { name: "password-address", burst: 150, pause: Duration::from_secs(24) };
+
+/// Passwords asked for inside the account (new password, new address, deletion), for whoever sits at a session that is
+/// not theirs. Apart from `LOGIN_ACCOUNT`: that person must not be able to lock the owner out of the login page.
+const CONFIRM_ACCOUNT: Limit = Limit { name: "confirm-account", burst: 10, pause: Duration::from_secs(6 * 60) };
+
+/// Accounts opened from one address: at most 60 + 60 = 120 in any day. A class of students gets in; farming the free
+/// pictures from one address earns less than an address costs.
+const REGISTER_ADDRESS: Limit = Limit { name: "register-address", burst: 60, pause: Duration::from_secs(24 * 60) };
+
+/// Registrations of one mail address; each hashes a password and may send a mail.
+const REGISTER_ACCOUNT: Limit = Limit { name: "register-account", burst: 10, pause: Duration::from_secs(6 * 60) };
+
+/// Mails asked for from one address, to whomever.
+const MAIL_ADDRESS: Limit = Limit { name: "mail-address", burst: 30, pause: Duration::from_secs(2 * 60) };
+
+/// Mails asked for to one address. `links::PER_HOUR` bounds what is really sent; who is refused here has a newest mail
+/// whose link works.
+const MAIL_ACCOUNT: Limit = Limit { name: "mail-account", burst: 10, pause: Duration::from_secs(6 * 60) };
+
+/// Links that never were, from one address. Nobody guesses 256 bits; this keeps the trying cheap for us.
+const LINK_ADDRESS: Limit = Limit { name: "link-address", burst: 30, pause: Duration::from_secs(60) };
+
+/// Rows that one sweep takes away at once.
+const SWEPT_AT_ONCE: u64 = 1000;
+
+/// One count of one limit.
+#[derive(Debug)]
+pub(super) struct Turn {
+    limit: Limit,
+    key: String,
+}
+
+/// Tries that were counted.
+#[derive(Debug)]
+#[must_use = "a try that was right is given back"]
+pub struct Taken(Vec<Turn>);
+
+/// Too many tries; nothing was counted and nothing may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// When the next try has room, if nobody else takes it.
+    pub retry_after: Duration,
+}
+
+impl Limit {
+    fn of(self, whose: &str) -> Turn {
+        Turn { limit: self, key: format!("{}:{whose}", self.name) }
+    }
+
+    const fn without(self, kept: i64) -> Self {
+        Self { burst: self.burst - kept, ..self }
+    }
+
+    fn cost(self) -> i64 {
+        i64::try_from(self.pause.as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A password for an account. Whether there is such an account makes no difference.
+pub(super) fn login(ctx: &AppContext, email: &str, client: &Client, is_known_address: bool) -> Vec<Turn> {
+    let (account, address) = (account(ctx, email), client.network());
+    let kept = if is_known_address { 0 } else { KEPT_FOR_KNOWN_ADDRESSES };
+    vec![
+        PASSWORD_ADDRESS.of(&address),
+        LOGIN_ACCOUNT.without(kept).of(&account),
+        LOGIN_PAIR.of(&format!("{account}:{address}")),
+    ]
+}
+
+/// A password inside the account of a signed-in person.
+pub(super) fn confirmation(user_id: i64, client: &Client) -> Vec<Turn> {
+    vec![PASSWORD_ADDRESS.of(&client.network()), CONFIRM_ACCOUNT.of(&user_id.to_string())]
+}
+
+pub(super) fn registration(ctx: &AppContext, email: &str, client: &Client) -> Vec<Turn> {
+    let address = client.network();
+    vec![PASSWORD_ADDRESS.of(&address), REGISTER_ADDRESS.of(&address), REGISTER_ACCOUNT.of(&account(ctx, email))]
+}
+
+/// A mail that somebody asks for.
+pub(super) fn mail(ctx: &AppContext, email: &str, client: &Client) -> Vec<Turn> {
+    vec![MAIL_ADDRESS.of(&client.network()), MAIL_ACCOUNT.of(&account(ctx, email))]
+}
+
+pub(super) fn link(client: &Client) -> Vec<Turn> {
+    vec![LINK_ADDRESS.of(&client.network())]
+}
+
+/// An address as it stands in a key: nobody's address has to lie here in clear, known or unknown.
+fn account(ctx: &AppContext, email: &str) -> String {
+    hex(&hmac(&ctx.parts().settings().derived_key("throttles"), email.as_bytes())[..16])
+}
+
+/// Counts all of these or none. The order within a list is the same for everybody, so that two takers never wait for
+/// each other.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn take(db: &DatabaseConnection, turns: Vec<Turn>) -> Result<std::result::Result<Taken, Refused>> {
+    let txn = begin(db).await?;
+    let now = clock::now(&txn).await?.timestamp_micros();
+    for turn in &turns {
+        if !turn.count(&txn, now).await? {
+            let retry_after = turn.wait(&txn, now).await?;
+            txn.rollback().await?;
+            return Ok(Err(Refused { retry_after }));
+        }
+    }
+    txn.commit().await?;
+    Ok(Ok(Taken(turns)))
+}
+
+impl Turn {
+    /// `false` when there is no room.
+    async fn count(&self, db: &impl ConnectionTrait, now: i64) -> Result<bool> {
+        let cost = self.limit.cost();
+        let present = || Expr::col((Entity, Column::BusyUntil));
+        let from = Expr::case(present().gt(now), present()).finally(now);
+        let counted = OnConflict::column(Column::Key)
+            .value(Column::BusyUntil, Expr::Case(Box::new(from)).add(cost))
+            .action_and_where(present().lte(now + (self.limit.burst - 1) * cost))
+            .to_owned();
+        let row = ActiveModel { key: Set(self.key.clone()), busy_until: Set(now + cost) };
+        Ok(Entity::insert(row).on_conflict(counted).exec_without_returning(db).await? == 1)
+    }
+
+    async fn wait(&self, db: &impl ConnectionTrait, now: i64) -> Result<Duration> {
+        let row = Entity::find_by_id(self.key.clone()).one(db).await?;
+        let free = row.map_or(now, |row| row.busy_until - (self.limit.burst - 1) * self.limit.cost());
+        Ok(Duration::from_micros(u64::try_from(free - now).unwrap_or(0)))
+    }
+}
+
+impl Taken {
+    /// The try was right: it does not count.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn give_back(self, db: &DatabaseConnection) -> Result<()> {
+        let txn = begin(db).await?;
+        for turn in self.0 {
+            Entity::update_many()
+                .col_expr(Column::BusyUntil, Expr::col(Column::BusyUntil).sub(turn.limit.cost()))
+                .filter(Column::Key.eq(turn.key))
+                .exec(&txn)
+                .await?;
+        }
+        txn.commit().await.map_err(Error::from)
+    }
+}
+
+/// Takes away what no longer says anything; returns how many rows that were.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn sweep(db: &DatabaseConnection) -> Result<u64> {
+    let mut swept = 0;
+    loop {
+        let txn = begin(db).await?;
+        let now = clock::now(&txn).await?.timestamp_micros();
+        // Rows that somebody is counting on are passed over: a sweep never waits for a taker.
+        let idle: Vec<String> = Entity::find()
+            .select_only()
+            .column(Column::Key)
+            .filter(Column::BusyUntil.lte(now))
+            .limit(SWEPT_AT_ONCE)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .into_tuple()
+            .all(&txn)
+            .await?;
+        let found = idle.len();
+        swept += Entity::delete_many().filter(Column::Key.is_in(idle)).exec(&txn).await?.rows_affected;
+        txn.commit().await?;
+        if u64::try_from(found).map_err(Error::wrap)? < SWEPT_AT_ONCE {
+            return Ok(swept);
+        }
+    }
+}

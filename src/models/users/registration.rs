@@ -1,0 +1,94 @@
+//! Opening an account, and proving that its address is one's own.
+
+use loco_rs::{Result, app::AppContext};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+
+use super::{
+    Column, Entity, LinkState, Model, NOBODY, Purpose, Status, by_email, by_id, credentials, draft, links, normalized,
+};
+use crate::{
+    context::Nproxy,
+    mailers::accounts::{Letter, Occasion},
+    models::{
+        activities::Actor,
+        auth_events::{self, Action, Failure},
+        begin, clock, insert_new,
+        sessions::Client,
+        throttles::{self, Refused},
+        tokens::PlainToken,
+    },
+    workers::{Durable, deliver_mail::DeliverMail},
+};
+
+/// Opens an account and mails the activation link. An address that is taken is answered alike, for the same work: its
+/// owner gets the mail that helps (activation again, or a hint that the account exists), a stranger learns nothing.
+///
+/// Until the address is proved, the newest registration's password counts: who opens the link has just registered, and
+/// must not end up in an account that somebody else prepared under a password of theirs.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn register(
+    ctx: &AppContext,
+    client: &Client,
+    email: &str,
+    password: &str,
+) -> Result<std::result::Result<(), Refused>> {
+    let email = normalized(email);
+    let turns = throttles::registration(ctx, &email, client);
+    let _counted = match throttles::take(&ctx.db, turns).await? {
+        Ok(taken) => taken,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let password_hash = credentials::hash(password).await?;
+    let txn = begin(&ctx.db).await?;
+    let is_new = insert_new(&txn, draft(&txn, &email, password_hash.clone()).await?).await?;
+    Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::value(password_hash))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now(&txn).await?))
+        .filter(Column::Email.eq(email.as_str()))
+        .filter(Column::Status.eq(Status::New))
+        .exec(&txn)
+        .await?;
+    let user = by_email(&txn, &email).await?;
+    let occasion = match user.as_ref().map(Model::status) {
+        Some(Status::New) => Occasion::Activation,
+        Some(Status::Activated | Status::Blocked) | None => Occasion::AlreadyRegistered,
+    };
+    let user_id = user.map(|user| user.id);
+    auth_events::record(&txn, user_id, Action::Signup, (!is_new).then_some(Failure::Taken), client).await?;
+    let mail = DeliverMail::enqueue(&txn, &Letter { user: user_id.unwrap_or(NOBODY), occasion }).await?;
+    txn.commit().await?;
+    ctx.parts().jobs().hint(&[mail]).await;
+    Ok(Ok(()))
+}
+
+/// The button behind the mailed link: the account opens and gets its trial, once.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn activate_by_link(ctx: &AppContext, token: &PlainToken) -> Result<std::result::Result<Model, LinkState>> {
+    let txn = begin(&ctx.db).await?;
+    let link = match links::redeem(&txn, Purpose::Activation, token).await? {
+        Ok(link) => link,
+        Err(state) => return Ok(Err(state)),
+    };
+    let user = by_id(&txn, link.user_id).await?.filter(|user| user.status() != Status::Blocked);
+    let Some(user) = user else { return Ok(Err(LinkState::Unknown)) };
+    let actor = Actor::User(user.id);
+    let user = user.activate(ctx, &txn, &actor).await?;
+    txn.commit().await?;
+    Ok(Ok(user))
+}
+
+/// An operator opens the account of somebody whom the mail does not reach.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn activate_by_hand(ctx: &AppContext, email: &str, actor: &Actor) -> Result<Option<Model>> {
+    let txn = begin(&ctx.db).await?;
+    let Some(user) = by_email(&txn, &normalized(email)).await? else { return Ok(None) };
+    let user = user.activate(ctx, &txn, actor).await?;
+    txn.commit().await?;
+    Ok(Some(user))
+}
