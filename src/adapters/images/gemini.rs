@@ -9,6 +9,7 @@
 
 mod answer;
 mod classify;
+mod glance;
 mod one_api;
 mod reading;
 mod request;

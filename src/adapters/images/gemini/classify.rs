@@ -78,7 +78,7 @@ pub(super) fn unrecognised(answer: &Answer<'_>) -> Failure {
         // On these routes only the vendor's front end can say it, and it says it in HTML. No key is touched by it.
         (Route::Direct | Route::Tunnelled, 413) => Failure::Refused { reason: Refusal::BadInput, evidence },
         // A front end gave up waiting for a model that runs on.
-        (Route::Direct, 499 | 504) => Failure::Ambiguous { evidence },
+        (Route::Direct, 499 | 504 | 524) => Failure::Ambiguous { evidence },
         // Nobody but the vendor was there to say yes, so what it says yes to was made, and cannot be read.
         (Route::Direct, 200..300) if !is_json(answer.body) => Failure::Ambiguous { evidence },
         (Route::Direct, _) => Failure::Transient { evidence },
@@ -152,7 +152,7 @@ impl<'a> VendorError<'a> {
             404 | 410 => Failure::ModelAccess { evidence },
             407 | 408 | 409 | 425 => Failure::Transient { evidence },
             429 => self.rate_limited(answer),
-            499 | 504 => Failure::Ambiguous { evidence },
+            499 | 504 | 524 => Failure::Ambiguous { evidence },
             400..=499 => Failure::Refused { reason: Refusal::BadInput, evidence },
             _ => Failure::Transient { evidence },
         }

@@ -53,7 +53,8 @@ impl<'a> Complaint<'a> {
     }
 
     pub(super) fn sort(&self, answer: &Answer<'_>) -> Failure {
-        let evidence = answer.evidence(&format!("{} [{}]: {}", self.kind, self.code, self.message));
+        let code = if self.code.is_empty() { String::new() } else { format!(" [{}]", self.code) };
+        let evidence = answer.evidence(&format!("{}{code}: {}", self.kind, self.message));
         if self.is_out_of_funds() {
             return Failure::OutOfFunds { evidence };
         }
@@ -66,7 +67,7 @@ impl<'a> Complaint<'a> {
                 let retry_after = retry::longest(retry::header(answer.headers, answer.now));
                 Failure::RateLimited { retry_after, per_day: false, evidence }
             }
-            499 | 504 => Failure::Ambiguous { evidence },
+            499 | 504 | 524 => Failure::Ambiguous { evidence },
             400 | 413 | 422 => Failure::Refused { reason: Refusal::BadInput, evidence },
             // No channel for the model, a database that is away, and what comes with a 200.
             _ => Failure::Transient { evidence },
