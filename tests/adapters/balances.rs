@@ -1,4 +1,4 @@
-//! What is left on a key's account, as resellers of the one-api family tell it.
+//! F39: what is left on a key's account, as resellers of the one-api family tell it.
 
 use std::time::Duration;
 

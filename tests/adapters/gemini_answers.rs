@@ -71,6 +71,7 @@ impl Row {
     }
 }
 
+/// F34, F39, F41.
 #[test]
 fn every_answer_has_its_class() {
     let mut wrong = Vec::new();

@@ -14,7 +14,7 @@ use nproxy::adapters::images::{Access, Failure, Http, Output, Provider, ProxyUrl
 use secrecy::SecretString;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinHandle,
 };
 
@@ -79,6 +79,19 @@ impl Peer {
     /// Where nobody listens.
     pub async fn nobody() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    }
+
+    /// Where nobody has room for one more connection: those who try wait. The listener and those before are held meanwhile.
+    pub async fn full() -> (SocketAddr, impl Sized) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut before = Vec::new();
+        while let Ok(stream) = tokio::time::timeout(SOON, TcpStream::connect(addr)).await {
+            before.push(stream.unwrap());
+        }
+        (addr, (listener, before))
     }
 
     pub fn calls(&self) -> usize {

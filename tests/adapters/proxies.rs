@@ -23,6 +23,18 @@ async fn nobody_listens_at_the_proxy() {
 }
 
 #[tokio::test]
+async fn the_connection_to_the_proxy_hangs() {
+    let (addr, _held) = Peer::full().await;
+    for (vendor, proxy) in [
+        ("http://vendor.invalid", format!("http://{addr}")),
+        ("https://vendor.invalid", format!("http://{addr}")),
+        ("http://vendor.invalid", format!("socks5h://{addr}")),
+    ] {
+        expect(&generate(vendor, &proxy, SOON).await, "proxy_fault before");
+    }
+}
+
+#[tokio::test]
 async fn the_proxy_answers_itself() {
     for (status, wanted) in [
         (401, "proxy_fault before"),

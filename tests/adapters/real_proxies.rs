@@ -1,5 +1,5 @@
-//! X23, invariant 11 of the key pool, against the proxies that people run: whatever a proxy does, no key is to blame, and
-//! the call may be made directly exactly when no byte of the request has reached the vendor.
+//! F36, X23 and invariant 11 of the key pool, against the proxies that people run: whatever a proxy does, no key is to
+//! blame, and the call may be made directly exactly when no byte of the request has reached the vendor.
 
 use std::time::Duration;
 

@@ -23,6 +23,15 @@ async fn nobody_listens() {
     expect(&generate(&format!("http://{}", Peer::nobody().await), "", AMPLE).await, "not_sent");
 }
 
+/// X19: a vendor that does not even answer the knock.
+#[tokio::test]
+async fn the_connection_hangs() {
+    let (addr, _held) = Peer::full().await;
+    for scheme in ["http", "https"] {
+        expect(&generate(&format!("{scheme}://{addr}"), "", SOON).await, "not_sent");
+    }
+}
+
 #[tokio::test]
 async fn the_name_is_unknown() {
     expect(&generate("http://nobody.invalid", "", AMPLE).await, "not_sent");
