@@ -48,6 +48,8 @@ async fn certificates_that_nobody_should_believe() {
         for (through, wanted) in [("", "not_sent"), (&proxy.url(), "proxy_fault before")] {
             let outcome = generate_by(&authority.trusted(), &tls.https(), through, AMPLE).await;
             assert_eq!(class(&outcome), wanted, "{what}: {outcome:?}");
+            let why = outcome.unwrap_err();
+            assert!(why.detail().contains("invalid peer certificate"), "{what}: {why:?}");
         }
     }
     assert!(vendor.gemini().calls().is_empty());
