@@ -35,7 +35,7 @@ impl Parts {
     pub fn build(ctx: &AppContext) -> Result<Self> {
         let settings = Settings::load(&ctx.config, &ctx.environment)?;
         let catalogue = Catalogue::load(&settings.catalogue)?;
-        let http = Http::new().map_err(Error::msg)?;
+        let http = Http::trusting(&settings.images.ca_file).map_err(Error::msg)?;
         Ok(Self(Arc::new(Inner {
             vault: Vault::new(&settings),
             catalogue,

@@ -1,5 +1,6 @@
-//! The golden file: what the vendor says, word for word, and the class it belongs to. One row per line of the vendor's
-//! tables and per way of answering 200 without a picture. Rows come by default directly, at noon UTC on 21 November 2026.
+//! The golden files: what the vendor says, word for word, and the class it belongs to; and what is said in its place by
+//! proxies, front ends and resellers. One row per line of the vendor's tables and per way of answering 200 without a
+//! picture, in the spellings that gateways give them. Rows come by default directly, at noon UTC on 21 November 2026.
 
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Row {
     mime: Option<String>,
     /// In standard base64.
     picture: Option<String>,
+    /// What operators read of a failure.
+    detail: Option<String>,
 }
 
 fn noon() -> DateTime<Utc> {
@@ -37,7 +40,10 @@ fn noon() -> DateTime<Utc> {
 }
 
 pub fn rows() -> Vec<Row> {
-    serde_json::from_str(include_str!("gemini_bodies.json")).unwrap()
+    [include_str!("gemini_bodies.json"), include_str!("gemini_gateways.json")]
+        .into_iter()
+        .flat_map(|file| serde_json::from_str::<Vec<Row>>(file).unwrap())
+        .collect()
 }
 
 impl Row {
@@ -65,6 +71,7 @@ impl Row {
     }
 }
 
+/// F34, F39, F41.
 #[test]
 fn every_answer_has_its_class() {
     let mut wrong = Vec::new();
@@ -83,11 +90,23 @@ fn every_answer_has_its_class() {
                 Err(Failure::ProxyFault { request_sent, .. }) => Some(*request_sent) == row.request_sent,
                 Err(failure) => row.reason.is_none() && failure.http_status() == Some(row.status),
             };
+        let detail = outcome.as_ref().err().map(Failure::detail);
+        let fits = fits && detail == row.detail.as_deref();
         if !fits {
             wrong.push(format!("{}: wanted {}, got {outcome:?}", row.what, row.expect));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A row of the tables is found again by its name.
+#[test]
+fn every_row_has_a_name_of_its_own() {
+    let mut names: Vec<String> = rows().into_iter().map(|row| row.what).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use nproxy::adapters::images::{Access, Failure, Http, Output, Provider, ProxyUrl
 use secrecy::SecretString;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinHandle,
 };
 
@@ -79,6 +79,19 @@ impl Peer {
     /// Where nobody listens.
     pub async fn nobody() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    }
+
+    /// Where nobody has room for one more connection: those who try wait. The listener and those before are held meanwhile.
+    pub async fn full() -> (SocketAddr, impl Sized) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut before = Vec::new();
+        while let Ok(stream) = tokio::time::timeout(SOON, TcpStream::connect(addr)).await {
+            before.push(stream.unwrap());
+        }
+        (addr, (listener, before))
     }
 
     pub fn calls(&self) -> usize {
@@ -199,14 +212,41 @@ pub const REQUEST: Request<'static> = Request {
 };
 
 /// One call at `base_url`, through `proxy` if it is not empty.
-pub async fn generate(base_url: &str, proxy: &str, deadline: Duration) -> Result<Output, Failure> {
+pub async fn generate(base_url: &str, proxy: &str, deadline: Duration) -> Outcome {
+    generate_by(&Http::new().unwrap(), base_url, proxy, deadline).await
+}
+
+/// The same with clients that may trust more than the public authorities.
+pub async fn generate_by(http: &Http, base_url: &str, proxy: &str, deadline: Duration) -> Outcome {
     let secret = SecretString::from(SECRET);
     let proxy = (!proxy.is_empty()).then(|| ProxyUrl::parse(proxy).unwrap());
     let access = Access { secret: &secret, proxy: proxy.as_ref() };
-    gemini(base_url).generate(&Http::new().unwrap(), access, &REQUEST, deadline).await
+    gemini(base_url).generate(http, access, &REQUEST, deadline).await
 }
 
 pub async fn check(base_url: &str, deadline: Duration) -> Result<(), Failure> {
     let secret = SecretString::from(SECRET);
     gemini(base_url).check(&Http::new().unwrap(), Access { secret: &secret, proxy: None }, deadline).await
+}
+
+pub type Outcome = Result<Output, Failure>;
+
+/// `not_sent`, or `proxy_fault before` / `proxy_fault after` by whether the request had left.
+pub fn class(outcome: &Outcome) -> String {
+    match outcome {
+        Ok(_) => Output::CLASS.to_owned(),
+        Err(failure @ Failure::ProxyFault { request_sent, .. }) => {
+            assert_eq!(failure.may_go_direct(), !request_sent);
+            format!("proxy_fault {}", if *request_sent { "after" } else { "before" })
+        }
+        Err(failure) => {
+            assert!(!failure.may_go_direct());
+            failure.class().to_owned()
+        }
+    }
+}
+
+#[track_caller]
+pub fn expect(outcome: &Outcome, wanted: &str) {
+    assert_eq!(class(outcome), wanted, "{outcome:?}");
 }

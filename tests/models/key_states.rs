@@ -82,12 +82,13 @@ fn expected(fault: &Fault) -> (&'static str, &'static str, i64, Ending) {
     use Ending::{Drawn, NextKey, Told};
     match fault {
         Fault::WrongMime | Fault::Thoughts => ("delivered", "active", 0, Drawn),
-        Fault::Status { .. } | Fault::ArrayError { .. } | Fault::Html { .. } | Fault::Garbage | Fault::WrongCountry => {
+        Fault::Status { .. } | Fault::ArrayError { .. } | Fault::Html { .. } | Fault::WrongCountry => {
             ("transient", "cooldown", 1, NextKey)
         }
         Fault::Hang
         | Fault::Reset
         | Fault::Latency { .. }
+        | Fault::Garbage
         | Fault::Truncated
         | Fault::BadBase64
         | Fault::NotAPicture
@@ -98,7 +99,7 @@ fn expected(fault: &Fault) -> (&'static str, &'static str, i64, Ending) {
         Fault::RateLimited { .. } | Fault::RetryAfterHeader { .. } | Fault::DailyQuota => {
             ("rate_limited", "cooldown", 0, NextKey)
         }
-        Fault::NoFunds | Fault::PaymentRequired | Fault::SpendingCap | Fault::FreeTier => {
+        Fault::NoFunds | Fault::PaymentRequired | Fault::NoQuota | Fault::SpendingCap | Fault::FreeTier => {
             ("out_of_funds", "out_of_funds", 0, NextKey)
         }
         Fault::Unauthenticated | Fault::KeyInvalid | Fault::Leaked => ("credential", "manual_review", 0, NextKey),

@@ -19,6 +19,7 @@ pub(crate) fn routes(gemini: &Gemini, mail: &MailBox) -> Router {
         .route("/sandbox/faults/{key}", delete(heal))
         .route("/sandbox/calls", get(calls).delete(forget_calls))
         .route("/sandbox/latency", post(set_latency))
+        .route("/sandbox/balances", post(set_balance))
         .with_state(gemini.clone());
     let post_office = Router::new()
         .route("/sandbox/mails", get(mails).delete(forget_mails))
@@ -79,6 +80,18 @@ struct SetLatency {
 
 async fn set_latency(State(gemini): State<Gemini>, Json(it): Json<SetLatency>) -> StatusCode {
     gemini.latency(Duration::from_millis(it.ms));
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct SetBalance {
+    key: String,
+    /// Millionths of a dollar.
+    micros: i64,
+}
+
+async fn set_balance(State(gemini): State<Gemini>, Json(it): Json<SetBalance>) -> StatusCode {
+    gemini.balance(&it.key, it.micros);
     StatusCode::NO_CONTENT
 }
 

@@ -114,6 +114,16 @@ impl Failure {
         matches!(self, Self::ProxyFault { request_sent: false, .. })
     }
 
+    /// The same of a call that only reads: nothing can have been made by it, and it may be repeated.
+    #[must_use]
+    pub(super) fn of_reading(self) -> Self {
+        match self {
+            Self::Ambiguous { evidence } => Self::Transient { evidence },
+            Self::ProxyFault { evidence, .. } => Self::ProxyFault { request_sent: false, evidence },
+            other => other,
+        }
+    }
+
     #[must_use]
     pub fn http_status(&self) -> Option<u16> {
         self.evidence().http_status

@@ -9,6 +9,8 @@
 
 mod answer;
 mod classify;
+mod glance;
+mod one_api;
 mod reading;
 mod request;
 mod retry;
@@ -21,10 +23,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::{answer::read, classify::classify, request::body};
-use super::{
-    Access, Evidence, Failure, Http, Output, Refusal, Request,
-    http::{Call, Reply},
-};
+use super::{Access, Balance, Evidence, Failure, Http, Output, Refusal, Request, answer::Reply, http::Call};
 
 /// As the catalogue and `provider_keys.provider` write it.
 pub const NAME: &str = "gemini";
@@ -54,6 +53,19 @@ pub struct Config {
     pub safety_threshold: Option<String>,
     /// Bytes of JSON sent at most, pictures included; the vendor refuses inline requests above 20 MB (default).
     pub max_request_bytes: usize,
+    /// Where a key's balance is read. Default nowhere: Google tells none.
+    pub balance: BalanceSource,
+}
+
+/// Who tells what is left on a key's account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BalanceSource {
+    #[default]
+    #[serde(rename = "")]
+    Nobody,
+    /// A reseller whose gateway is one-api, new-api or one of their kin.
+    OneApi,
 }
 
 impl Default for Config {
@@ -65,6 +77,7 @@ impl Default for Config {
             text_model: "gemini-flash-lite-latest".to_owned(),
             safety_threshold: None,
             max_request_bytes: 20_000_000,
+            balance: BalanceSource::Nobody,
         }
     }
 }
@@ -100,6 +113,13 @@ impl Gemini {
         answer::acknowledges(&reply.answer(&private))
     }
 
+    pub(super) async fn balance(&self, http: &Http, access: Access<'_>) -> Result<Option<Balance>, Failure> {
+        match self.config.balance {
+            BalanceSource::Nobody => Ok(None),
+            BalanceSource::OneApi => one_api::balance(&self.config.base_url, http, access).await.map(Some),
+        }
+    }
+
     async fn call(
         &self,
         http: &Http,
@@ -109,31 +129,36 @@ impl Gemini {
         deadline: Duration,
         private: &[&str],
     ) -> Result<Reply, Failure> {
-        // No header can carry a line break, so such a key never works.
-        let mut key = HeaderValue::from_str(access.secret.expose_secret()).map_err(|_| Failure::Credential {
-            evidence: Evidence::new(None, "the key holds characters that no header can carry", &[]),
-        })?;
-        key.set_sensitive(true);
         let call = Call {
-            url: self.url(model)?,
-            key: (KEY_HEADER, key),
-            body,
+            url: address(&self.config.base_url, &["v1beta", "models", &format!("{model}:generateContent")])?,
+            key: (KEY_HEADER, header(access.secret.expose_secret())?),
+            body: Some(body),
             proxy: access.proxy,
             deadline,
             max_answer_bytes: MAX_ANSWER_BYTES,
             private,
         };
-        http.post(call).await
+        http.send(call).await
     }
+}
 
-    fn url(&self, model: &str) -> Result<Url, Failure> {
-        let mut url = self.config.base_url.clone();
-        url.path_segments_mut()
-            .map_err(|()| Failure::ours("the base URL of gemini cannot carry a path"))?
-            .pop_if_empty()
-            .extend(["v1beta", "models", &format!("{model}:generateContent")]);
-        Ok(url)
-    }
+/// `path` below the base, whose own path stays.
+fn address(base: &Url, path: &[&str]) -> Result<Url, Failure> {
+    let mut url = base.clone();
+    url.path_segments_mut()
+        .map_err(|()| Failure::ours("the base URL of gemini cannot carry a path"))?
+        .pop_if_empty()
+        .extend(path);
+    Ok(url)
+}
+
+/// No header can carry a line break, so such a key never works.
+fn header(secret: &str) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::from_str(secret).map_err(|_| Failure::Credential {
+        evidence: Evidence::new(None, "the key holds characters that no header can carry", &[]),
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// What no evidence of this call may repeat.

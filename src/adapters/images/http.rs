@@ -1,7 +1,8 @@
 use std::{
     convert::Infallible,
     error::Error as _,
-    fmt,
+    fmt, fs,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,14 +11,18 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use reqwest::{
-    Body, Client, Proxy, Url,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    Body, Certificate, Client, Proxy,
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use tokio::time::{Instant, timeout_at};
+use url::Url;
 
-use super::{Evidence, Failure, ProxyUrl};
+use super::{
+    Evidence, Failure, ProxyUrl,
+    answer::{Cut, Reply, Route},
+};
 
 /// Name, connection, proxy handshake and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,91 +39,81 @@ pub(super) const MAX_ERROR_BYTES: usize = 256 * 1024;
 pub struct Http {
     direct: Client,
     proxied: Arc<Mutex<Vec<(ProxyUrl, Client)>>>,
-}
-
-/// By which way an answer came, which decides how far its status is believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    Direct,
-    /// Plain `http://` handed to an HTTP proxy: the proxy can answer in the vendor's place.
-    Proxied,
-    /// Through CONNECT or SOCKS: the proxy only carries bytes.
-    Tunnelled,
-}
-
-/// Why a body ends before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    Deadline,
-    Broken,
-    TooLong,
-}
-
-/// An HTTP answer, with everything that sorting it depends on.
-#[derive(Clone, Copy)]
-pub struct Answer<'a> {
-    pub status: u16,
-    pub headers: &'a HeaderMap,
-    pub body: &'a [u8],
-    /// `Some` if `body` is only the beginning.
-    pub cut: Option<Cut>,
-    pub route: Route,
-    /// When it arrived: dates and daily resets are counted from here.
-    pub now: DateTime<Utc>,
-    /// What no [`Evidence`] may repeat: the key, the proxy's password, the prompt.
-    pub private: &'a [&'a str],
+    authorities: Arc<[Certificate]>,
 }
 
 /// A call to make.
 pub(super) struct Call<'a> {
     pub url: Url,
     pub key: (HeaderName, HeaderValue),
-    /// JSON.
-    pub body: Vec<u8>,
+    /// JSON to post; `None` only reads, so doing it twice does no harm.
+    pub body: Option<Vec<u8>>,
     pub proxy: Option<&'a ProxyUrl>,
     pub deadline: Duration,
     pub max_answer_bytes: usize,
     pub private: &'a [&'a str],
 }
 
-/// What came back; owns what an [`Answer`] borrows.
-pub(super) struct Reply {
-    status: u16,
-    headers: HeaderMap,
-    body: Bytes,
-    cut: Option<Cut>,
-    route: Route,
-    now: DateTime<Utc>,
-}
-
 impl Http {
-    /// Fails only if the TLS library cannot be set up.
+    /// Trusts the public certificate authorities. Fails only if the TLS library cannot be set up.
     pub fn new() -> Result<Self, Failure> {
-        Ok(Self { direct: client(None)?, proxied: Arc::default() })
+        Self::with(Vec::new())
     }
 
-    /// Posts JSON and reads the whole answer. An `Err` is a failure to get any answer at all.
-    pub(super) async fn post(&self, call: Call<'_>) -> Result<Reply, Failure> {
+    /// Trusts those in `ca_file` (PEM) as well, for a gateway that opens what passes through it. An empty path names none.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file.
+    pub fn trusting(ca_file: &Path) -> Result<Self, Failure> {
+        if ca_file.as_os_str().is_empty() {
+            return Self::new();
+        }
+        let wrong = |what: &str| Failure::ours(format!("the certificates in {}: {what}", ca_file.display()));
+        let pem = fs::read(ca_file).map_err(|error| wrong(&error.to_string()))?;
+        let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&chain(&error)))?;
+        if authorities.is_empty() {
+            return Err(wrong("none found, PEM is expected"));
+        }
+        Self::with(authorities)
+    }
+
+    fn with(authorities: Vec<Certificate>) -> Result<Self, Failure> {
+        Ok(Self { direct: client(None, &authorities)?, proxied: Arc::default(), authorities: authorities.into() })
+    }
+
+    /// Makes the call and reads the whole answer. An `Err` is a failure to get any answer at all.
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<Reply, Failure> {
         let client = self.client(call.proxy)?;
         let route = Route::of(&call.url, call.proxy);
         let sent = Sent::default();
-        let request = client
-            .post(call.url)
+        let only_reads = call.body.is_none();
+        let request = match call.body {
+            Some(body) => client
+                .post(call.url)
+                .header(CONTENT_TYPE, "application/json")
+                .header(CONTENT_LENGTH, body.len())
+                .body(sent.watching(body)),
+            None => client.get(call.url),
+        };
+        let request = request
             .header(call.key.0, call.key.1)
             .header(ACCEPT, "application/json")
             // Nothing is unpacked here, so there is nothing to bomb.
             .header(ACCEPT_ENCODING, "identity")
-            .header(CONTENT_TYPE, "application/json")
-            .header(CONTENT_LENGTH, call.body.len())
-            .body(sent.watching(call.body))
             .build()
             .map_err(|error| Failure::ours(error.without_url()))?;
 
         let until = Instant::now() + call.deadline;
         let response = match timeout_at(until, client.execute(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(sent.failure(route, &chain(&error.without_url()), call.private)),
-            Err(_) => return Err(sent.failure(route, "no answer within the deadline", call.private)),
+            Ok(Err(error)) => {
+                sent.unwatched(only_reads && !error.is_connect());
+                return Err(sent.failure(route, &chain(&error.without_url()), call.private));
+            }
+            Err(_) => {
+                sent.unwatched(only_reads);
+                return Err(sent.failure(route, "no answer within the deadline", call.private));
+            }
         };
         let status = response.status();
         let headers = response.headers().clone();
@@ -134,7 +129,7 @@ impl Http {
         let mut proxied = self.proxied.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = match proxied.iter().position(|(known, _)| known == proxy) {
             Some(at) => proxied.remove(at),
-            None => (proxy.clone(), client(Some(proxy))?),
+            None => (proxy.clone(), client(Some(proxy), &self.authorities)?),
         };
         let client = entry.1.clone();
         proxied.push(entry);
@@ -145,50 +140,8 @@ impl Http {
     }
 }
 
-impl Reply {
-    pub(super) fn answer<'a>(&'a self, private: &'a [&'a str]) -> Answer<'a> {
-        Answer {
-            status: self.status,
-            headers: &self.headers,
-            body: &self.body,
-            cut: self.cut,
-            route: self.route,
-            now: self.now,
-            private,
-        }
-    }
-}
-
-impl Answer<'_> {
-    pub(super) fn evidence(&self, detail: &str) -> Evidence {
-        Evidence::new(Some(self.status), detail, self.private)
-    }
-}
-
-impl Route {
-    /// The way a call to `url` goes.
-    #[must_use]
-    pub fn of(url: &Url, proxy: Option<&ProxyUrl>) -> Self {
-        match proxy {
-            None => Self::Direct,
-            Some(proxy) if url.scheme() == "http" && !proxy.is_socks() => Self::Proxied,
-            Some(_) => Self::Tunnelled,
-        }
-    }
-}
-
-impl Cut {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Deadline => "the deadline passed in the middle of the answer",
-            Self::Broken => "the connection broke in the middle of the answer",
-            Self::TooLong => "the answer is longer than any picture we accept",
-        }
-    }
-}
-
 #[expect(clippy::disallowed_methods, reason = "this is where clients are built")]
-fn client(proxy: Option<&ProxyUrl>) -> Result<Client, Failure> {
+fn client(proxy: Option<&ProxyUrl>, authorities: &[Certificate]) -> Result<Client, Failure> {
     let builder = Client::builder()
         .user_agent(concat!("nproxy/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
@@ -201,6 +154,7 @@ fn client(proxy: Option<&ProxyUrl>) -> Result<Client, Failure> {
         None => builder.no_proxy(),
         Some(proxy) => builder.proxy(Proxy::all(proxy.expose()).map_err(|error| Failure::ours(error.without_url()))?),
     };
+    let builder = authorities.iter().cloned().fold(builder, reqwest::ClientBuilder::add_root_certificate);
     builder.build().map_err(|error| Failure::ours(error.without_url()))
 }
 
@@ -238,6 +192,11 @@ impl Sent {
         }))
     }
 
+    /// A request without a body cannot tell; what it was is known by the error alone.
+    fn unwatched(&self, left: bool) {
+        self.0.fetch_or(left, Ordering::Relaxed);
+    }
+
     /// No answer came: whose doing was it, and did the request leave? What fails inside a tunnel before that (a refused
     /// login, a certificate that is not the vendor's) is the proxy's doing: the vendor was fine when asked directly.
     fn failure(&self, route: Route, detail: &str, private: &[&str]) -> Failure {
@@ -265,16 +224,5 @@ fn chain(error: &reqwest::Error) -> String {
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Answer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
-            .field("status", &self.status)
-            .field("body", &format_args!("<{} bytes>", self.body.len()))
-            .field("cut", &self.cut)
-            .field("route", &self.route)
-            .finish_non_exhaustive()
     }
 }

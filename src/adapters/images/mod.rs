@@ -3,6 +3,8 @@
 //! One vocabulary for every vendor ([`Request`], [`Output`], [`Failure`]), one enum of vendors ([`Provider`]), one file
 //! per wire protocol ([`gemini`]). Nothing here decides which key is used, how often, or who pays.
 
+mod answer;
+mod balance;
 mod failure;
 pub mod gemini;
 mod http;
@@ -11,8 +13,10 @@ mod provider;
 mod proxy_url;
 mod request;
 
+pub use answer::{Answer, Cut, Route};
+pub use balance::Balance;
 pub use failure::{Evidence, Failure, Refusal};
-pub use http::{Answer, Cut, Http, Route};
+pub use http::Http;
 pub use output::{Output, Usage, sniff};
 pub use provider::{Access, Balance, CHECK_DEADLINE, Provider, Settings};
 pub use proxy_url::{ProxyUrl, ProxyUrlError};

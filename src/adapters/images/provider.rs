@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Failure, Http, Output, ProxyUrl, Request, gemini};
+use super::{Balance, Failure, Http, Output, ProxyUrl, Request, gemini};
 
 /// How long the test of a key may take when a person is waiting for it.
 pub const CHECK_DEADLINE: Duration = Duration::from_secs(20);
@@ -22,17 +22,12 @@ pub struct Access<'a> {
     pub proxy: Option<&'a ProxyUrl>,
 }
 
-/// What an account still has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Balance {
-    /// Millionths of a US dollar; `None` = without limit.
-    pub micros: Option<i64>,
-}
-
-/// The `settings.images` tree, one branch per vendor.
+/// The `settings.images` tree: what holds for every vendor, and one branch for each.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// Certificate authorities (PEM) that are trusted beside the public ones; empty = none.
+    pub ca_file: PathBuf,
     pub gemini: gemini::Config,
 }
 
@@ -77,8 +72,10 @@ impl Provider {
         }
     }
 
-    /// What the account has; `None` where the vendor tells nobody.
-    pub async fn balance(&self, _http: &Http, _access: Access<'_>) -> Result<Option<Balance>, Failure> {
-        Ok(None)
+    /// What is left on the account behind the key; `None` if this vendor does not tell.
+    pub async fn balance(&self, http: &Http, access: Access<'_>) -> Result<Option<Balance>, Failure> {
+        match self {
+            Self::Gemini(gemini) => gemini.balance(http, access).await,
+        }
     }
 }

@@ -78,7 +78,7 @@ async fn told(
     proxy: Option<&ProxyUrl>,
 ) -> std::result::Result<Option<i64>, Failure> {
     let balance = vendor.balance(ctx.parts().http(), Access { secret, proxy }).await?;
-    Ok(balance.and_then(|balance| balance.micros))
+    Ok(balance.filter(|balance| !balance.unlimited).map(|balance| balance.micros))
 }
 
 async fn way(ctx: &AppContext, key: &Model) -> Result<Option<ProxyUrl>> {

@@ -17,11 +17,21 @@ pub(super) struct VendorError {
     pub(super) details: Vec<Value>,
     pub(super) retry_after: Option<u64>,
     pub(super) in_array: bool,
+    /// A reseller speaks, in the family's own shape: its code in words.
+    pub(super) resold: Option<&'static str>,
 }
 
 impl VendorError {
     pub(super) fn new(code: u16, status: &'static str, message: &str) -> Self {
-        Self { code, status, message: message.into(), details: Vec::new(), retry_after: None, in_array: false }
+        Self {
+            code,
+            status,
+            message: message.into(),
+            details: Vec::new(),
+            retry_after: None,
+            in_array: false,
+            resold: None,
+        }
     }
 
     pub(super) fn invalid(message: &str) -> Self {
@@ -97,7 +107,20 @@ impl VendorError {
         )
     }
 
+    /// What the one-api family says itself instead of passing it on.
+    pub(super) fn of_reseller(code: u16, name: &'static str, message: &str) -> Self {
+        let message = format!("{message} (request id: 2026112107300012345678abcdefgh)");
+        Self { resold: Some(name), ..Self::new(code, "", &message) }
+    }
+
+    pub(super) fn no_quota() -> Self {
+        Self::of_reseller(403, "insufficient_user_quota", "用户额度不足, 剩余额度: ＄0.000000")
+    }
+
     pub(super) fn body(&self) -> Value {
+        if let Some(code) = self.resold {
+            return json!({"error": {"message": self.message, "type": "one_api_error", "param": "", "code": code}});
+        }
         let mut error = json!({"code": self.code, "message": self.message, "status": self.status});
         if !self.details.is_empty() {
             error["details"] = json!(self.details);

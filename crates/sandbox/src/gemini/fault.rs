@@ -37,6 +37,8 @@ pub enum Fault {
     NoFunds,
     /// 402, as some gateways answer instead.
     PaymentRequired,
+    /// 403 as a reseller of the one-api family says it: the account there is empty.
+    NoQuota,
     /// 429: the project's monthly cap is reached.
     SpendingCap,
     /// 429: a project without billing; image models have no free tier.
@@ -122,6 +124,7 @@ impl Fault {
             Self::DailyQuota,
             Self::NoFunds,
             Self::PaymentRequired,
+            Self::NoQuota,
             Self::SpendingCap,
             Self::FreeTier,
             Self::Unauthenticated,
@@ -172,6 +175,7 @@ impl Fault {
             | Self::DailyQuota
             | Self::NoFunds
             | Self::PaymentRequired
+            | Self::NoQuota
             | Self::SpendingCap
             | Self::FreeTier
             | Self::ModelGone
@@ -215,6 +219,7 @@ impl Fault {
             Self::PaymentRequired => {
                 VendorError::new(402, "RESOURCE_EXHAUSTED", "Payment required. Please check your billing account.")
             }
+            Self::NoQuota => VendorError::no_quota(),
             Self::Unauthenticated => VendorError::unauthenticated(),
             Self::KeyInvalid => VendorError::key_invalid(),
             Self::Leaked => VendorError::new(

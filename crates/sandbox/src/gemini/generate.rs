@@ -80,9 +80,13 @@ pub(super) async fn generate(
             if let Some(error) = fault.as_ref().and_then(|fault| fault.error(model)) {
                 return refuse(&ticket, &error);
             }
+            let admitted = sent.check().and_then(|()| match gemini.balance_of(&sent.key) {
+                Some(..=0) => Err(VendorError::no_quota()),
+                Some(1..) | None => Ok(()),
+            });
             let checked = match &read {
-                Ok(body) => sent.check().and_then(|()| visit.check(body, size)),
-                Err(error) => sent.check().and_then(|()| Err(not_json(error))),
+                Ok(body) => admitted.and_then(|()| visit.check(body, size)),
+                Err(error) => admitted.and_then(|()| Err(not_json(error))),
             };
             match checked {
                 Err(error) => refuse(&ticket, &error),

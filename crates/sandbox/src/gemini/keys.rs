@@ -31,12 +31,23 @@ impl Sent {
         }
     }
 
+    /// As the one-api family's billing wants it.
+    pub(super) fn of_bearer(headers: &HeaderMap) -> Self {
+        let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let key = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim().to_owned();
+        Self { key, in_query: false, bearer: true }
+    }
+
     pub(super) fn check(&self) -> Result<(), VendorError> {
         match self.key.as_str() {
             "" if self.bearer => Err(VendorError::unauthenticated()),
             "" => Err(VendorError::no_key()),
-            key if key.starts_with("sandbox-") || key.starts_with("AIza") => Ok(()),
+            _ if self.is_known() => Ok(()),
             _ => Err(VendorError::key_invalid()),
         }
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.key.starts_with("sandbox-") || self.key.starts_with("AIza")
     }
 }

@@ -1,6 +1,7 @@
 //! A stand-in for Google's `generativelanguage` API, the part that draws.
 
 mod answer;
+mod billing;
 mod body;
 mod call;
 mod fault;
@@ -55,6 +56,9 @@ struct State {
     log: Log,
     gauges: HashMap<String, Gauge>,
     repeats: HashMap<[u8; 32], u32>,
+    /// Millionths of a dollar by key; a key that is not here has no limit.
+    balances: HashMap<String, i64>,
+    balances_withheld: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +85,8 @@ impl Gemini {
                 log: Log::default(),
                 gauges: HashMap::new(),
                 repeats: HashMap::new(),
+                balances: HashMap::new(),
+                balances_withheld: false,
             })),
             easels: Arc::new(Semaphore::new(cores.clamp(2, 8))),
         }
@@ -112,6 +118,22 @@ impl Gemini {
             lock(&self.state).faults.iter().map(|(key, it)| (key.clone(), it.fault.clone(), it.left)).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
+    }
+
+    /// Sets what is left for `key`, in millionths of a dollar, as a reseller of the one-api family would tell. Pictures do
+    /// not use it up; with nothing left they are refused. A key whose balance was never set has no limit.
+    pub fn balance(&self, key: &str, micros: i64) {
+        lock(&self.state).balances.insert(key.into(), micros);
+    }
+
+    /// Makes every question for a balance fail (a 200 that holds an error, as the family does it) while all else works.
+    pub fn withhold_balances(&self, on: bool) {
+        lock(&self.state).balances_withheld = on;
+    }
+
+    /// What is left for `key`, empty without a limit.
+    pub fn balance_of(&self, key: &str) -> Option<i64> {
+        lock(&self.state).balances.get(key).copied()
     }
 
     /// Time from request to picture, for all keys.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{
     Fault, Gemini,
     answer::{GARBAGE, VendorError, json_response, pretty, typed},
+    billing,
     fault::gateway_page,
     generate::generate,
     keys::{Params, Sent},
@@ -21,7 +22,8 @@ use crate::host::Peer;
 
 pub(crate) fn routes(gemini: &Gemini) -> Router {
     let api = Router::new().route("/models", get(list)).route("/models/{call}", get(look_up).post(generate));
-    Router::new().nest("/v1beta", api.clone()).nest("/v1", api).with_state(gemini.clone())
+    let resold = api.clone().nest("/dashboard/billing", billing::routes());
+    Router::new().nest("/v1beta", api).nest("/v1", resold).with_state(gemini.clone())
 }
 
 type Answer = Response<Body>;
@@ -82,18 +84,23 @@ fn describe(id: &str, name: &str) -> Value {
 async fn free_call(gemini: &Gemini, peer: &Peer, params: &Params, headers: &HeaderMap) -> Result<(), Answer> {
     let sent = Sent::read(params, headers);
     if let Some(fault) = gemini.next_fault(&sent.key, Fault::touches_lists) {
-        if let Some(error) = fault.error("") {
-            return Err(error.response());
-        }
-        return Err(match fault {
-            Fault::Hang => std::future::pending().await,
-            Fault::Html { code } => typed(code, "text/html", gateway_page(code)),
-            Fault::Garbage => json_response(200, GARBAGE),
-            _ => {
-                peer.reset();
-                json_response(500, Body::empty())
-            }
-        });
+        return Err(meet(fault, peer).await);
     }
     sent.check().map_err(|error| error.response())
+}
+
+/// What a fault does to a call that costs nothing.
+pub(super) async fn meet(fault: Fault, peer: &Peer) -> Answer {
+    if let Some(error) = fault.error("") {
+        return error.response();
+    }
+    match fault {
+        Fault::Hang => std::future::pending().await,
+        Fault::Html { code } => typed(code, "text/html", gateway_page(code)),
+        Fault::Garbage => json_response(200, GARBAGE),
+        _ => {
+            peer.reset();
+            json_response(500, Body::empty())
+        }
+    }
 }

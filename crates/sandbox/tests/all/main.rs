@@ -7,6 +7,7 @@
     reason = "a test says what it expects by failing, and the rules for clients are nproxy's"
 )]
 
+mod billing;
 mod control;
 mod faults;
 mod mail;

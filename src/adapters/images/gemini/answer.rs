@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     classify::{classify, enclosed_error, unrecognised},
+    glance::Object,
     reading::Reading,
 };
 use crate::adapters::images::{Answer, Failure, Output, Refusal, sniff};
@@ -47,8 +48,8 @@ fn open<'a>(answer: &Answer<'a>) -> Result<Reading<'a>, Failure> {
     }
     // Some gateways wrap everything in a list of one.
     let reading = match answer.body.trim_ascii_start().first() {
-        Some(b'[') => serde_json::from_slice::<[Reading<'_>; 1]>(answer.body).map(|[reading]| reading),
-        Some(b'{') => serde_json::from_slice::<Reading<'_>>(answer.body),
+        Some(b'[') => serde_json::from_slice::<[Object<Reading<'_>>; 1]>(answer.body).map(|[Object(reading)]| reading),
+        Some(b'{') => serde_json::from_slice::<Reading<'_>>(answer.body).map(Some),
         _ => return Err(answer.cut.map_or_else(|| unrecognised(answer), |cut| ambiguous(answer, cut.as_str()))),
     };
     // JSON that ends is whole, wherever the connection was cut after it: that picture is paid for.
@@ -56,6 +57,7 @@ fn open<'a>(answer: &Answer<'a>) -> Result<Reading<'a>, Failure> {
         Some(cut) => ambiguous(answer, cut.as_str()),
         None => ambiguous(answer, &format!("the answer's JSON is broken ({:?})", error.classify())),
     })?;
+    let Some(reading) = reading else { return Err(unrecognised(answer)) };
     if reading.is_error() {
         return Err(enclosed_error(answer));
     }

@@ -1,8 +1,12 @@
 use std::{borrow::Cow, time::Duration};
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::retry;
+use super::{
+    one_api::{self, Complaint},
+    retry,
+};
 use crate::adapters::images::{Answer, Failure, Refusal, Route, http::MAX_ERROR_BYTES};
 
 /// The account cannot pay. Looked for in 402, 403 and 429 only: a 400 can repeat words of the person's request.
@@ -34,26 +38,35 @@ struct VendorError<'a> {
 
 /// Sorts an answer that is not a 2xx. Total and pure: any status, headers and bytes give a class.
 ///
-/// A status is believed only in the vendor's own JSON shape; without it the answer comes from the proxy, or from a front
-/// end that is unwell, and condemns no key. Funds are looked for before rate limits: both are 429.
+/// A status is believed only in the vendor's own JSON shape, or in that of a reseller; without it the answer comes from
+/// the proxy, or from a front end that is unwell, and condemns no key. Funds are looked for before rate limits: both are 429.
 #[must_use]
 pub fn classify(answer: &Answer<'_>) -> Failure {
-    let value = parse(answer);
-    match value.as_ref().and_then(|value| VendorError::of(value, answer.status)) {
-        // The vendor never asks for a proxy's password.
-        Some(error) if error.status == 407 && answer.route != Route::Direct => unrecognised(answer),
-        Some(error) => error.sort(answer),
-        None => unrecognised(answer),
+    // The vendor never asks for a proxy's password.
+    if answer.status == 407 && answer.route != Route::Direct {
+        return unrecognised(answer);
     }
+    sorted(answer, |_| Some(answer.status))
 }
 
 /// Sorts a 2xx that holds an error, as some gateways send it: the code inside counts.
 pub(super) fn enclosed_error(answer: &Answer<'_>) -> Failure {
-    let Some(value) = parse(answer) else { return unrecognised(answer) };
-    let Some(code) = VendorError::code(&value).filter(|code| (400..600).contains(code)) else {
-        return unrecognised(answer);
-    };
-    VendorError::of(&value, code).map_or_else(|| unrecognised(answer), |error| error.sort(answer))
+    sorted(answer, |error| VendorError::code(error).filter(|code| (400..600).contains(code)))
+}
+
+/// Sorts an answer that should have held something to read, whatever its status.
+pub(super) fn failed_reading(answer: &Answer<'_>) -> Failure {
+    if (200..300).contains(&answer.status) { enclosed_error(answer) } else { classify(answer) }
+}
+
+/// `status` is what the vendor's error is believed to say; `None` disbelieves it.
+fn sorted(answer: &Answer<'_>, status: impl FnOnce(&Value) -> Option<u16>) -> Failure {
+    let value = parse(answer);
+    let Some(error) = value.as_ref().and_then(object) else { return unrecognised(answer) };
+    if let Some(vendors) = status(error).and_then(|status| VendorError::of(error, status)) {
+        return vendors.sort(answer);
+    }
+    Complaint::of(error, answer.status).map_or_else(|| unrecognised(answer), |complaint| complaint.sort(answer))
 }
 
 /// Sorts an answer without the vendor's shape.
@@ -65,7 +78,9 @@ pub(super) fn unrecognised(answer: &Answer<'_>) -> Failure {
         // On these routes only the vendor's front end can say it, and it says it in HTML. No key is touched by it.
         (Route::Direct | Route::Tunnelled, 413) => Failure::Refused { reason: Refusal::BadInput, evidence },
         // A front end gave up waiting for a model that runs on.
-        (Route::Direct, 499 | 504) => Failure::Ambiguous { evidence },
+        (Route::Direct, 499 | 504 | 524) => Failure::Ambiguous { evidence },
+        // Nobody but the vendor was there to say yes, so what it says yes to was made, and cannot be read.
+        (Route::Direct, 200..300) if !is_json(answer.body) => Failure::Ambiguous { evidence },
         (Route::Direct, _) => Failure::Transient { evidence },
         (Route::Tunnelled, _) => Failure::ProxyFault { request_sent: true, evidence },
         // Turned away at the proxy's door, not passed on.
@@ -81,10 +96,28 @@ fn parse(answer: &Answer<'_>) -> Option<Value> {
     (answer.body.len() <= MAX_ERROR_BYTES).then(|| serde_json::from_slice(answer.body).ok()).flatten()
 }
 
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(body).is_ok()
+}
+
+/// What stands under `error`. Some gateways wrap it in a list of one.
+fn object(value: &Value) -> Option<&Value> {
+    let value = match value.as_array().map(Vec::as_slice) {
+        Some([one]) => one,
+        Some(_) => return None,
+        None => value,
+    };
+    value.get("error").filter(|error| error.is_object())
+}
+
+/// A field by its name, as protocol buffers write it in JSON: `quotaId`, or `quota_id` from some gateways.
+fn field<'a>(value: &'a Value, camel: &str, snake: &str) -> Option<&'a Value> {
+    value.get(camel).or_else(|| value.get(snake))
+}
+
 impl<'a> VendorError<'a> {
-    /// `None` if `value` is not the vendor's shape. Some gateways wrap it in a list of one.
-    fn of(value: &'a Value, status: u16) -> Option<Self> {
-        let error = Self::object(value)?;
+    /// `None` if `error` is not the vendor's shape.
+    fn of(error: &'a Value, status: u16) -> Option<Self> {
         let name = error.get("status").and_then(Value::as_str);
         let message = error.get("message").and_then(Value::as_str);
         if !error.get("code").is_some_and(Value::is_u64) || (name.is_none() && message.is_none()) {
@@ -94,17 +127,8 @@ impl<'a> VendorError<'a> {
         Some(Self { status, name: name.unwrap_or_default(), message: message.unwrap_or_default(), details })
     }
 
-    fn code(value: &Value) -> Option<u16> {
-        Self::object(value)?.get("code")?.as_u64()?.try_into().ok()
-    }
-
-    fn object(value: &Value) -> Option<&Value> {
-        let value = match value.as_array().map(Vec::as_slice) {
-            Some([one]) => one,
-            Some(_) => return None,
-            None => value,
-        };
-        value.get("error").filter(|error| error.is_object())
+    fn code(error: &Value) -> Option<u16> {
+        error.get("code")?.as_u64()?.try_into().ok()
     }
 
     fn sort(&self, answer: &Answer<'_>) -> Failure {
@@ -128,7 +152,7 @@ impl<'a> VendorError<'a> {
             404 | 410 => Failure::ModelAccess { evidence },
             407 | 408 | 409 | 425 => Failure::Transient { evidence },
             429 => self.rate_limited(answer),
-            499 | 504 => Failure::Ambiguous { evidence },
+            499 | 504 | 524 => Failure::Ambiguous { evidence },
             400..=499 => Failure::Refused { reason: Refusal::BadInput, evidence },
             _ => Failure::Transient { evidence },
         }
@@ -151,8 +175,8 @@ impl<'a> VendorError<'a> {
         match self.status {
             402 => true,
             400 => self.has_reason("BILLING_DISABLED"),
-            403 => self.has_reason("BILLING_DISABLED") || FUNDS_MARKERS.iter().any(|it| self.speaks_of(it)),
-            429 => FUNDS_MARKERS.iter().any(|it| self.speaks_of(it)) || self.has_no_free_tier(),
+            403 => self.has_reason("BILLING_DISABLED") || self.speaks_of_funds(),
+            429 => self.speaks_of_funds() || self.has_no_free_tier(),
             _ => false,
         }
     }
@@ -160,9 +184,11 @@ impl<'a> VendorError<'a> {
     /// A free quota of zero: picture models have no free tier, so this account never pays.
     fn has_no_free_tier(&self) -> bool {
         self.violations().any(|violation| {
-            let free = violation.get("quotaId").and_then(Value::as_str).is_some_and(|id| id.ends_with("-FreeTier"));
+            let free = field(violation, "quotaId", "quota_id")
+                .and_then(Value::as_str)
+                .is_some_and(|id| id.ends_with("-FreeTier"));
             // A zero is left out of JSON, so its absence counts only if the sentence says it.
-            free && match violation.get("quotaValue") {
+            free && match field(violation, "quotaValue", "quota_value") {
                 Some(Value::String(value)) => value.trim() == "0",
                 Some(value) => value.as_f64() == Some(0.0),
                 None => self.says_limit_zero(),
@@ -192,6 +218,10 @@ impl<'a> VendorError<'a> {
         self.message.get(..lower_case.len()).is_some_and(|it| it.eq_ignore_ascii_case(lower_case))
     }
 
+    fn speaks_of_funds(&self) -> bool {
+        FUNDS_MARKERS.iter().chain(&one_api::FUNDS_WORDS).any(|it| self.speaks_of(it))
+    }
+
     fn speaks_of(&self, lower_case: &str) -> bool {
         self.message.to_ascii_lowercase().contains(lower_case)
     }
@@ -209,11 +239,12 @@ impl<'a> VendorError<'a> {
     }
 
     fn quota_ids(&self) -> impl Iterator<Item = &'a str> {
-        self.violations().filter_map(|violation| violation.get("quotaId")?.as_str())
+        self.violations().filter_map(|violation| field(violation, "quotaId", "quota_id")?.as_str())
     }
 
     fn retry_info(&self) -> impl Iterator<Item = Duration> {
-        self.detail("RetryInfo").filter_map(|detail| retry::duration(detail.get("retryDelay")?.as_str()?))
+        self.detail("RetryInfo")
+            .filter_map(|detail| retry::duration(field(detail, "retryDelay", "retry_delay")?.as_str()?))
     }
 
     /// Details of `type.googleapis.com/google.rpc.{kind}`.

@@ -2,13 +2,11 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{IgnoredAny, SeqAccess, Visitor},
 };
 
+use super::glance::{Object, Scalar, shorten};
 use crate::adapters::images::Usage;
-
-/// What we repeat of a name the vendor gives: an id, an enum value.
-const NAME_CHARS: usize = 100;
 
 /// A `GenerateContentResponse`, as much of it as we use. Whatever an answer holds, reading it keeps one picture (a slice
 /// of the body) and a few short values in memory: lists are walked, not collected.
@@ -18,9 +16,9 @@ pub(super) struct Reading<'a> {
     #[serde(borrow)]
     candidates: Candidates<'a>,
     #[serde(borrow, alias = "prompt_feedback")]
-    prompt_feedback: Option<PromptFeedback<'a>>,
+    prompt_feedback: Object<PromptFeedback<'a>>,
     #[serde(borrow, alias = "usage_metadata")]
-    usage_metadata: Option<UsageMetadata<'a>>,
+    usage_metadata: Object<UsageMetadata<'a>>,
     #[serde(borrow, alias = "model_version")]
     model_version: Scalar<'a>,
     #[serde(borrow, alias = "response_id")]
@@ -50,7 +48,7 @@ struct UsageMetadata<'a> {
 #[serde(default, rename_all = "camelCase")]
 struct Candidate<'a> {
     #[serde(borrow)]
-    content: Option<Content<'a>>,
+    content: Object<Content<'a>>,
     #[serde(borrow, alias = "finish_reason")]
     finish_reason: Scalar<'a>,
 }
@@ -70,7 +68,7 @@ struct Part<'a> {
     #[serde(borrow)]
     text: Scalar<'a>,
     #[serde(borrow, alias = "inline_data")]
-    inline_data: Option<InlineData<'a>>,
+    inline_data: Object<InlineData<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -96,18 +94,6 @@ struct Parts<'a> {
     has_text: bool,
 }
 
-/// A value we only glance at; of any other type than expected, it is as good as absent.
-#[derive(Default)]
-pub(super) enum Scalar<'a> {
-    Text(Cow<'a, str>),
-    Number(u64),
-    Flag(bool),
-    /// A list, an object, a negative number.
-    Other,
-    #[default]
-    Absent,
-}
-
 impl<'a> Reading<'a> {
     pub(super) fn picture(&self) -> Option<&str> {
         self.candidates.picture.as_deref()
@@ -123,7 +109,7 @@ impl<'a> Reading<'a> {
 
     /// Why the prompt was blocked, if it was.
     pub(super) fn block_reason(&self) -> Option<&Scalar<'a>> {
-        self.prompt_feedback.as_ref().map(|it| &it.block_reason).filter(|it| it.is_present())
+        self.prompt_feedback.0.as_ref().map(|it| &it.block_reason).filter(|it| it.is_present())
     }
 
     pub(super) fn response_id(&self) -> Option<String> {
@@ -131,7 +117,7 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn usage(&self) -> Usage {
-        let Some(counts) = &self.usage_metadata else { return Usage::default() };
+        let Some(counts) = &self.usage_metadata.0 else { return Usage::default() };
         Usage {
             prompt_tokens: counts.prompt_token_count.number(),
             output_tokens: counts.candidates_token_count.number().saturating_add(counts.thoughts_token_count.number()),
@@ -146,8 +132,8 @@ impl<'a> Reading<'a> {
     /// Nobody else answers with these fields.
     pub(super) fn is_vendors(&self) -> bool {
         self.candidates.listed
-            || self.prompt_feedback.is_some()
-            || self.usage_metadata.is_some()
+            || self.prompt_feedback.0.is_some()
+            || self.usage_metadata.0.is_some()
             || self.model_version.is_present()
             || self.response_id.is_present()
     }
@@ -155,7 +141,7 @@ impl<'a> Reading<'a> {
 
 impl<'a> Candidates<'a> {
     fn add(&mut self, candidate: Candidate<'a>) {
-        let parts = candidate.content.unwrap_or_default().parts;
+        let parts = candidate.content.0.unwrap_or_default().parts;
         if !self.listed || (self.picture.is_none() && parts.picture.is_some()) {
             *self = Self {
                 listed: true,
@@ -173,44 +159,10 @@ impl<'a> Parts<'a> {
             return;
         }
         self.has_text |= part.text.is_present();
-        if let Some(InlineData { data: Scalar::Text(data) }) = part.inline_data {
+        if let Some(InlineData { data: Scalar::Text(data) }) = part.inline_data.0 {
             self.picture = Some(data);
         }
     }
-}
-
-impl Scalar<'_> {
-    fn is_present(&self) -> bool {
-        !matches!(self, Self::Absent)
-    }
-
-    pub(super) fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Number(_) | Self::Flag(_) | Self::Other | Self::Absent => None,
-        }
-    }
-
-    fn number(&self) -> u64 {
-        match self {
-            Self::Number(number) => *number,
-            Self::Text(_) | Self::Flag(_) | Self::Other | Self::Absent => 0,
-        }
-    }
-
-    /// For evidence: an enum value by its name or number.
-    pub(super) fn name(&self) -> Cow<'_, str> {
-        match self {
-            Self::Text(text) => Cow::Owned(shorten(text)),
-            Self::Number(number) => Cow::Owned(number.to_string()),
-            Self::Flag(_) | Self::Other => Cow::Borrowed("unreadable"),
-            Self::Absent => Cow::Borrowed("absent"),
-        }
-    }
-}
-
-fn shorten(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect()
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Candidates<'a> {
@@ -225,7 +177,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
     }
 }
 
-/// Folds a list into one value as it is read. `null` is an empty list, and a `null` within is skipped.
+/// Folds a list of objects into one value as it is read. `null` is an empty list, and what is no object is skipped.
 struct Walk<T, All, Add>(Add, PhantomData<(T, All)>);
 
 impl<T, All, Add: FnMut(&mut All, T)> Walk<T, All, Add> {
@@ -247,65 +199,11 @@ impl<'de, T: Deserialize<'de>, All: Default, Add: FnMut(&mut All, T)> Visitor<'d
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<All, A::Error> {
         let mut all = All::default();
-        while let Some(one) = list.next_element::<Option<T>>()? {
+        while let Some(Object(one)) = list.next_element()? {
             if let Some(one) = one {
                 (self.0)(&mut all, one);
             }
         }
         Ok(all)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Glance).map(|it: Scalar<'de>| it)
-    }
-}
-
-struct Glance;
-
-impl<'de> Visitor<'de> for Glance {
-    type Value = Scalar<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Scalar::Number(number))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(Scalar::Flag(flag))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Scalar::Absent)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
     }
 }
