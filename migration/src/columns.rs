@@ -89,6 +89,20 @@ pub async fn partial(m: &SchemaManager<'_>, definition: &str) -> Result<(), DbEr
     m.get_connection().execute_unprepared(definition).await.map(|_| ())
 }
 
+/// One column at a time: `SQLite` takes no more. It needs a default, or to be nullable.
+pub async fn add_column(m: &SchemaManager<'_>, table: &str, column: ColumnDef) -> Result<(), DbErr> {
+    m.alter_table(Table::alter().table(Alias::new(table)).add_column(column).take()).await
+}
+
+pub async fn drop_column(m: &SchemaManager<'_>, table: &str, column: &str) -> Result<(), DbErr> {
+    m.alter_table(Table::alter().table(Alias::new(table)).drop_column(Alias::new(column)).take()).await
+}
+
+pub async fn rename_column(m: &SchemaManager<'_>, table: &str, from: &str, to: &str) -> Result<(), DbErr> {
+    let rename = Table::alter().table(Alias::new(table)).rename_column(Alias::new(from), Alias::new(to)).take();
+    m.alter_table(rename).await
+}
+
 pub async fn drop_table(m: &SchemaManager<'_>, name: &str) -> Result<(), DbErr> {
     m.drop_table(Table::drop().table(Alias::new(name)).take()).await
 }

@@ -29,6 +29,17 @@ pub enum Via {
     Direct,
 }
 
+impl Via {
+    /// As people read it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Proxy => "through its proxy",
+            Self::Direct => "directly",
+        }
+    }
+}
+
 /// Written before the call. The database refuses a second attempt of one output on the same key by the same way.
 ///
 /// # Errors
@@ -50,11 +61,12 @@ pub async fn open(db: &impl ConnectionTrait, leased: &Leased, via: Via) -> Resul
 }
 
 impl Model {
-    /// Closes the attempt with what came of it.
+    /// Closes the attempt with what came of it, and what it cost in millionths of a US dollar.
     pub(super) async fn close(
         &self,
         txn: &DatabaseTransaction,
         result: std::result::Result<(), &Failure>,
+        cost: Option<i64>,
     ) -> Result<()> {
         let now = clock::now(txn).await?;
         let (outcome, maybe_billed, status, detail) = match result {
@@ -71,6 +83,7 @@ impl Model {
             .col_expr(Column::MaybeBilled, Expr::value(maybe_billed))
             .col_expr(Column::HttpStatus, Expr::value(status))
             .col_expr(Column::Detail, Expr::value(detail))
+            .col_expr(Column::CostMicros, Expr::value(cost))
             .col_expr(Column::LatencyMs, Expr::value((now - self.created_at).num_milliseconds()))
             .col_expr(Column::FinishedAt, Expr::value(now))
             .filter(Column::Id.eq(self.id))
@@ -82,7 +95,7 @@ impl Model {
 }
 
 /// Closes what a dead process left open for this output, and counts it as perhaps billed.
-pub(super) async fn close_abandoned(db: &impl ConnectionTrait, run_id: i64, position: i64) -> Result<u64> {
+pub(in crate::models) async fn close_abandoned(db: &impl ConnectionTrait, run_id: i64, position: i64) -> Result<u64> {
     let closed = Entity::update_many()
         .col_expr(Column::Outcome, Expr::value(UNKNOWN))
         .col_expr(Column::MaybeBilled, Expr::value(true))

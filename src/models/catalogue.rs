@@ -61,6 +61,9 @@ pub struct ImageModel {
     pub wire_model: String,
     /// Price of one picture when tokens pay.
     pub tokens: i64,
+    /// What one picture costs us at the vendor, millionths of a US dollar; taken off the balance of its key.
+    #[serde(default)]
+    pub cost_micros: Option<i64>,
     pub modes: Vec<Mode>,
     pub resolutions: Vec<String>,
     pub max_batch: i64,
@@ -95,6 +98,18 @@ impl Catalogue {
     #[must_use]
     pub fn model(&self, id: &str) -> Option<&ImageModel> {
         self.models.iter().find(|m| m.id == id)
+    }
+
+    /// What one picture of a vendor's model costs us, millionths of a US dollar.
+    #[must_use]
+    pub fn cost_micros(&self, provider: &str, wire_model: &str) -> Option<i64> {
+        self.models.iter().find(|m| m.provider == provider && m.wire_model == wire_model)?.cost_micros
+    }
+
+    /// The most that a picture of this vendor can cost us.
+    #[must_use]
+    pub fn dearest_micros(&self, provider: &str) -> Option<i64> {
+        self.models.iter().filter(|m| m.provider == provider).filter_map(|m| m.cost_micros).max()
     }
 
     /// The one plan on sale.
@@ -164,6 +179,9 @@ impl ImageModel {
         if self.tokens <= 0 || self.max_batch <= 0 {
             return Err("tokens and max_batch must be above zero".into());
         }
+        if self.cost_micros.is_some_and(|cost| cost <= 0) {
+            return Err("cost_micros must be above zero (millionths of a dollar), or left out".into());
+        }
         if self.modes.is_empty() || self.resolutions.is_empty() {
             return Err("modes and resolutions need at least one entry".into());
         }
@@ -211,6 +229,7 @@ mod tests {
             ("[1k, 2k]", "[1k, 3k]", "model nano_banana: resolution \"3k\""),
             ("default: true", "default: false", "exactly one model with default: true is needed, found 0"),
             ("kind: subscription", "kind: gift", "unknown variant `gift`"),
+            ("cost_micros: 33600", "cost_micros: 0", "model nano_banana: cost_micros must be above zero"),
             ("provider: gemini", "provider: acme", "provider \"acme\" is not known"),
         ] {
             let error = Catalogue::parse(&GOOD.replacen(from, to, 1)).unwrap_err();

@@ -1,12 +1,17 @@
 //! The pool of provider keys: added by an operator, leased in turn, rested when they fail.
 
+pub mod activation;
+pub mod balance;
+pub mod check;
 pub mod health;
+pub(crate) mod incidents;
 mod lease;
+mod transitions;
 
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter,
-    QueryOrder, sea_query::Expr,
+    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DeriveActiveEnum,
+    EntityTrait, EnumIter, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -19,7 +24,8 @@ use super::{
 use crate::context::Nproxy;
 
 pub use super::_entities::provider_keys::Model;
-pub use lease::{LEASE, Lease, Leased, lease, renew};
+pub(crate) use lease::take_back_expired;
+pub use lease::{LEASE, Lease, Leased, Wish, lease, renew};
 
 /// Calls that one key carries at once unless the operator says otherwise.
 pub const MAX_CONCURRENCY: i64 = 4;
@@ -44,9 +50,18 @@ pub struct NewKey {
     /// Unique within the provider.
     pub label: String,
     pub secret: SecretString,
-    /// `http://user:password@host:port`, `socks5://…`; `None` = directly.
-    pub proxy: Option<SecretString>,
+    /// `None` = directly.
+    pub proxy: Option<NewProxy>,
     pub max_concurrency: i64,
+}
+
+/// The way out of a new key.
+#[derive(Debug)]
+pub enum NewProxy {
+    /// One that was added before, by its label.
+    Known(String),
+    /// `http://user:password@host:port`, `socks5://…`: added under the key's own label.
+    Url(SecretString),
 }
 
 /// What became of adding a key.
@@ -57,7 +72,7 @@ pub enum Addition {
 }
 
 /// # Errors
-/// An unknown provider, an address that is no proxy's, or the database does not answer.
+/// An unknown provider or proxy, an address that is no proxy's, or the database does not answer.
 pub async fn add(ctx: &AppContext, new: NewKey, actor: &Actor) -> Result<Addition> {
     let parts = ctx.parts();
     if parts.provider(&new.provider).is_none() {
@@ -65,7 +80,13 @@ pub async fn add(ctx: &AppContext, new: NewKey, actor: &Actor) -> Result<Additio
     }
     let txn = begin(&ctx.db).await?;
     let proxy = match &new.proxy {
-        Some(url) => Some(proxies::keep(ctx, &txn, &format!("{} {}", new.provider, new.label), url, actor).await?),
+        Some(NewProxy::Url(url)) => {
+            Some(proxies::keep(ctx, &txn, &format!("{} {}", new.provider, new.label), url, actor).await?)
+        }
+        Some(NewProxy::Known(label)) => {
+            let known = proxies::by_label(&txn, label).await?;
+            Some(known.ok_or_else(|| Error::Message(format!("there is no proxy labelled {label:?}")))?)
+        }
         None => None,
     };
     let now = clock::now(&txn).await?;
@@ -121,6 +142,31 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<Model>> {
 /// The database does not answer.
 pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+/// A key by its id or its label.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn named(db: &impl ConnectionTrait, name: &str) -> Result<Option<Model>> {
+    if let Ok(id) = name.parse() {
+        return by_id(db, id).await;
+    }
+    Ok(Entity::find().filter(Column::Label.eq(name)).one(db).await?)
+}
+
+/// The row, locked until the transaction ends.
+async fn locked(txn: &DatabaseTransaction, id: i64) -> Result<Option<Model>> {
+    let mut key = Entity::find_by_id(id);
+    if txn.get_database_backend() == DbBackend::Postgres {
+        key = key.lock_exclusive();
+    }
+    Ok(key.one(txn).await?)
+}
+
+/// The vendors that there are keys of.
+async fn providers(db: &impl ConnectionTrait) -> Result<Vec<String>> {
+    Ok(Entity::find().select_only().column(Column::Provider).distinct().into_tuple().all(db).await?)
 }
 
 impl Model {

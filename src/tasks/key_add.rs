@@ -1,17 +1,15 @@
-//! Adds a key to the pool. The secret comes through the environment or a file, never through the command line, which
-//! other people on the machine can read.
+//! Adds a key to the pool.
 
 use loco_rs::prelude::*;
-use secrecy::SecretString;
 
-use super::{optional, required, say};
+use super::{optional, required, say, secret};
 use crate::models::{
     activities::Actor,
-    provider_keys::{self, Addition, MAX_CONCURRENCY, NewKey},
+    provider_keys::{self, Addition, MAX_CONCURRENCY, NewKey, NewProxy},
 };
 
 const USAGE: &str = "nproxy task key_add provider:gemini label:NAME secret_env:VARIABLE | secret_file:PATH \
-                     [proxy_env:VARIABLE] [concurrency:4]";
+                     [proxy:LABEL | proxy_env:VARIABLE] [concurrency:4]";
 
 pub struct KeyAdd;
 
@@ -22,12 +20,15 @@ impl Task for KeyAdd {
     }
 
     async fn run(&self, ctx: &AppContext, vars: &task::Vars) -> Result<()> {
-        let secret = match (optional(vars, "secret_env"), optional(vars, "secret_file")) {
-            (Some(name), None) => from_env(name)?,
-            (None, Some(path)) => from_file(path)?,
-            _ => return Err(Error::Message(format!("give secret_env: or secret_file:\nusage: {USAGE}"))),
+        let secret = secret::given(vars, "secret", USAGE)?;
+        let proxy = match (optional(vars, "proxy"), optional(vars, "proxy_env")) {
+            (Some(label), None) => Some(NewProxy::Known(label.to_owned())),
+            (None, Some(variable)) => Some(NewProxy::Url(secret::from_env(variable)?)),
+            (None, None) => None,
+            (Some(_), Some(_)) => {
+                return Err(Error::Message(format!("give proxy: or proxy_env:, not both\nusage: {USAGE}")));
+            }
         };
-        let proxy = optional(vars, "proxy_env").map(from_env).transpose()?;
         let concurrency = match optional(vars, "concurrency") {
             Some(text) => text.parse::<i64>().ok().filter(|n| *n > 0),
             None => Some(MAX_CONCURRENCY),
@@ -49,21 +50,4 @@ impl Task for KeyAdd {
         }
         Ok(())
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the operator names the variable that holds the secret")]
-fn from_env(name: &str) -> Result<SecretString> {
-    match std::env::var(name) {
-        Ok(value) if !value.trim().is_empty() => Ok(value.trim().to_owned().into()),
-        _ => Err(Error::Message(format!("the environment variable {name} is not set"))),
-    }
-}
-
-fn from_file(path: &str) -> Result<SecretString> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::Message(format!("{path}: {e}")))?;
-    let secret = text.trim();
-    if secret.is_empty() {
-        return Err(Error::Message(format!("{path} is empty")));
-    }
-    Ok(secret.to_owned().into())
 }

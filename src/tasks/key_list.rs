@@ -3,7 +3,7 @@
 use loco_rs::prelude::*;
 use serde_json::json;
 
-use super::{say, wants_json};
+use super::{keys, say, wants_json};
 use crate::models::provider_keys;
 
 pub struct KeyList;
@@ -15,31 +15,28 @@ impl Task for KeyList {
     }
 
     async fn run(&self, ctx: &AppContext, vars: &task::Vars) -> Result<()> {
-        let keys = provider_keys::list(&ctx.db).await?;
+        let all = provider_keys::list(&ctx.db).await?;
         if wants_json(vars) {
-            let rows: Vec<_> = keys
-                .iter()
-                .map(|key| {
-                    json!({
-                        "id": key.id, "provider": key.provider, "label": key.label, "hint": key.secret_hint,
-                        "state": key.state, "reason": key.state_reason, "cooldown_until": key.cooldown_until,
-                        "consecutive_failures": key.consecutive_failures, "successes": key.successes,
-                        "failures": key.failures, "max_concurrency": key.max_concurrency,
-                    })
-                })
-                .collect();
+            let mut rows = Vec::new();
+            for key in &all {
+                let mut row = keys::shown(key);
+                row["days_left"] = json!(key.days_left(&ctx.db).await?);
+                rows.push(row);
+            }
             say(json!(rows));
             return Ok(());
         }
-        if keys.is_empty() {
+        if all.is_empty() {
             say("no keys yet; add one with: nproxy task key_add");
         }
-        for key in keys {
+        for key in all {
             let until =
                 key.cooldown_until.map(|at| format!(" until {}", at.format("%H:%M:%S UTC"))).unwrap_or_default();
+            let days = key.days_left(&ctx.db).await?.map(|days| format!(", {days:.1} days left")).unwrap_or_default();
+            let balance = key.balance_micros.map(|left| format!("  {}{days}", keys::dollars(left))).unwrap_or_default();
             let reason = key.state_reason.map(|r| format!(" ({r})")).unwrap_or_default();
             say(format_args!(
-                "{:>4}  {:<10} {:<20} {:<8} {}{until}{reason}  {} ok, {} failed, {} in a row",
+                "{:>4}  {:<10} {:<20} {:<8} {}{until}{reason}  {} ok, {} failed, {} in a row{balance}",
                 key.id,
                 key.provider,
                 key.label,

@@ -1,10 +1,21 @@
 //! Operator tasks: `nproxy task NAME key:value …`. Doors: parse, one verb, say what came of it.
 
 pub mod grant;
+pub mod key_activate;
 pub mod key_add;
+pub mod key_balance;
 pub mod key_cooldown_recovery;
+pub mod key_disable;
 pub mod key_list;
+pub mod key_test;
+mod keys;
 pub mod ledger_check;
+pub mod provider_balance_refresh;
+pub mod proxy_add;
+pub mod proxy_list;
+pub mod proxy_switch;
+pub mod proxy_test;
+mod secret;
 pub mod stuck_run_recovery;
 pub mod user_activate;
 
@@ -16,10 +27,20 @@ use loco_rs::{
 /// Every task there is.
 pub fn register(tasks: &mut Tasks) {
     tasks.register(grant::Grant);
+    tasks.register(key_activate::KeyActivate);
     tasks.register(key_add::KeyAdd);
+    tasks.register(key_balance::KeyBalance);
     tasks.register(key_cooldown_recovery::KeyCooldownRecovery);
+    tasks.register(key_disable::KeyDisable);
     tasks.register(key_list::KeyList);
+    tasks.register(key_test::KeyTest);
     tasks.register(ledger_check::LedgerCheck);
+    tasks.register(provider_balance_refresh::ProviderBalanceRefresh);
+    tasks.register(proxy_add::ProxyAdd);
+    tasks.register(proxy_list::ProxyList);
+    tasks.register(proxy_switch::ProxySwitch { on: true });
+    tasks.register(proxy_switch::ProxySwitch { on: false });
+    tasks.register(proxy_test::ProxyTest);
     tasks.register(stuck_run_recovery::StuckRunRecovery);
     tasks.register(user_activate::UserActivate);
 }
@@ -35,7 +56,11 @@ fn optional<'a>(vars: &'a Vars, key: &str) -> Option<&'a str> {
 
 /// `json:true` asks for output that a script reads.
 fn wants_json(vars: &Vars) -> bool {
-    optional(vars, "json") == Some("true")
+    is_true(vars, "json")
+}
+
+fn is_true(vars: &Vars, key: &str) -> bool {
+    optional(vars, key) == Some("true")
 }
 
 #[expect(clippy::print_stdout, reason = "a task answers on the console")]

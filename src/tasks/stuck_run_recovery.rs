@@ -19,7 +19,8 @@ impl Task for StuckRunRecovery {
     async fn run(&self, ctx: &AppContext, _vars: &task::Vars) -> Result<()> {
         let recovered = recovery::recover_stuck(ctx).await?;
         if recovered != recovery::Recovered::default() {
-            say(format_args!("{} runs ended, {} handed on", recovered.ended, recovered.handed_on));
+            let recovery::Recovered { ended, handed_on, keys_freed } = recovered;
+            say(format_args!("{ended} runs ended, {handed_on} handed on, {keys_freed} keys taken back"));
         }
         Ok(())
     }

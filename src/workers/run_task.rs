@@ -8,6 +8,7 @@ use loco_rs::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Durable;
 use crate::tasks;
 
 pub struct RunTask {
@@ -22,6 +23,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// A task by its name, with its arguments.
+    #[must_use]
+    pub fn new(task: &str, vars: &[(&str, String)]) -> Self {
+        Self { task: task.to_owned(), vars: vars.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect() }
+    }
+
     /// `"key_cooldown_recovery limit:10"`
     #[must_use]
     pub fn parse(run: &str) -> Self {
@@ -42,5 +49,14 @@ impl BackgroundWorker<Entry> for RunTask {
         let mut all = Tasks::default();
         tasks::register(&mut all);
         all.run(&self.ctx, &task, &Vars::from_cli_args(vars.into_iter().collect())).await
+    }
+}
+
+impl Durable<Entry> for RunTask {
+    const ATTEMPTS: i32 = 1;
+
+    fn unique_key(Entry { task, vars }: &Entry) -> Option<String> {
+        let vars = vars.iter().map(|(k, v)| format!(" {k}:{v}")).collect::<String>();
+        Some(format!("task:{task}{vars}"))
     }
 }

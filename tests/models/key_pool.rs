@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use nproxy::models::{
     activities::Actor,
-    provider_keys::{self, Addition, NewKey},
+    provider_keys::{self, Addition, NewKey, NewProxy},
 };
 use sandbox::{Fault, Proxy, ProxyFault, ProxyKind, ProxyOptions, gemini::EVERY_KEY};
 use serde_json::json;
@@ -155,7 +155,7 @@ async fn no_key_is_overloaded() {
     let app = TestApp::with(setup).await;
     let gemini = app.sandbox.gemini();
     gemini.sketch(true);
-    gemini.latency(Duration::from_millis(150));
+    gemini.latency(Duration::from_millis(600));
     let bo = app.sign_in("bo").await;
 
     let pages = join_all((0..5).map(|_| bo.make("four boats", &[("batch_size", "4")]))).await;
@@ -243,7 +243,7 @@ fn new_key(label: &str, secret: &str, proxy: Option<String>, max_concurrency: i6
         provider: "gemini".into(),
         label: label.into(),
         secret: secret.to_owned().into(),
-        proxy: proxy.map(Into::into),
+        proxy: proxy.map(|url| NewProxy::Url(url.into())),
         max_concurrency,
     }
 }

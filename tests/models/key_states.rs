@@ -103,7 +103,7 @@ fn expected(fault: &Fault) -> (&'static str, &'static str, i64, Ending) {
             ("out_of_funds", "out_of_funds", 0, NextKey)
         }
         Fault::Unauthenticated | Fault::KeyInvalid | Fault::Leaked => ("credential", "manual_review", 0, NextKey),
-        Fault::ModelGone => ("model_access", "cooldown", 0, NextKey),
+        Fault::ModelGone => ("model_access", "active", 0, NextKey),
         Fault::BadRequest => ("refused", "active", 0, Told("cannot make this picture as asked. You were not charged.")),
         Fault::RefusedPrompt => ("refused", "active", 0, Told("declined this prompt. You were not charged.")),
         Fault::RefusedOutput { .. } => ("refused", "active", 0, Told("safety filter. You were not charged.")),
@@ -264,13 +264,18 @@ async fn a_rested_key_proves_itself_alone() {
 
     assert_eq!(page.texts(".cell img").len(), 4);
     let calls = gemini.calls();
-    assert!(calls[1..].iter().all(|call| call.started_at >= calls[0].finished_at.unwrap()), "the first call is alone");
-    assert_eq!(gemini.max_in_flight("sandbox-k1"), 3, "then the others together");
+    for alone in [0, 1] {
+        let over = calls[alone].finished_at.unwrap();
+        assert!(calls[alone + 1..].iter().all(|call| call.started_at >= over), "call {alone} has no company");
+    }
+    assert_eq!(gemini.max_in_flight("sandbox-k1"), 2, "then two together");
+    bo.make("four boats", &[("batch_size", "4")]).await;
+    assert_eq!(gemini.max_in_flight("sandbox-k1"), 4, "and when they came, as many as it may");
     app.finish().await;
 }
 
 /// The first key's next call fails this way; another key, if there is one, draws the picture.
-async fn fail_once(app: &TestApp, person: &Person, fault: Fault) {
+pub async fn fail_once(app: &TestApp, person: &Person, fault: Fault) {
     app.sql("UPDATE provider_keys SET turn = 0 WHERE label = 'sandbox-k1'").await;
     app.sandbox.gemini().fault_times("sandbox-k1", fault, 1);
     person.make("a boat", &[]).await;
@@ -278,7 +283,7 @@ async fn fail_once(app: &TestApp, person: &Person, fault: Fault) {
 }
 
 /// Moves the end of the first key's rest to so long from now.
-async fn rest_until(app: &TestApp, from_now: TimeDelta) {
+pub async fn rest_until(app: &TestApp, from_now: TimeDelta) {
     let condition = "label = 'sandbox-k1' AND state = 'cooldown'";
     app.set_time("provider_keys", "cooldown_until", Utc::now() + from_now, condition).await;
 }
@@ -287,7 +292,8 @@ async fn rest_until(app: &TestApp, from_now: TimeDelta) {
 async fn rest_all(app: &TestApp) {
     app.sql(
         "UPDATE provider_keys SET state = 'active', cooldown_until = NULL, consecutive_failures = 0, turn = 0, \
-         epoch = epoch + 1",
+         epoch = epoch + 1, ramp = NULL",
     )
     .await;
+    app.sql("DELETE FROM key_exclusions").await;
 }

@@ -1,9 +1,11 @@
 mod activities;
 mod catalogue;
+mod key_incidents;
 mod key_pool;
 mod key_states;
 mod ledger;
 mod ledger_check;
 mod ledger_walk;
+mod proxy_health;
 mod runs;
 mod vault;

@@ -2,7 +2,9 @@
 
 use chrono::{TimeDelta, Utc};
 use nproxy::models::{
+    attempts::{self, Via},
     generations::{self, Ask, Submission},
+    provider_keys::{Lease, Wish, lease},
     runs::recovery::{Recovered, recover_stuck},
 };
 use sandbox::{Fault, gemini::EVERY_KEY};
@@ -54,9 +56,32 @@ async fn a_run_without_a_job_gets_one() {
     assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered::default(), "too young to be forgotten");
 
     app.set_time("runs", "created_at", Utc::now() - TimeDelta::seconds(61), "1 = 1").await;
-    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered { ended: 0, handed_on: 1 });
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered { handed_on: 1, ..Recovered::default() });
     assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered::default(), "it has a job already");
     assert_eq!(app.count("SELECT COUNT(*) FROM jobs WHERE class = 'FulfilRun'").await, 1);
+    app.finish().await;
+}
+
+/// F44: a worker died over a run whose time then ran out — its key is taken back, its call is closed as perhaps billed, and
+/// the person is not charged.
+#[tokio::test]
+async fn the_key_of_a_dead_worker_is_taken_back() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    submit(&app).await;
+    let run = app.newest_run().await;
+    let wish = Wish { provider: "gemini", wire_model: "gemini-nano-banana-2.1", run_id: run, position: 1 };
+    let Lease::Granted(leased) = lease(&app.ctx, wish).await.unwrap() else { panic!("no key") };
+    attempts::open(&app.ctx.db, &leased, Via::Direct).await.unwrap();
+    deadline(&app, TimeDelta::seconds(-60)).await;
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered { ended: 1, ..Recovered::default() });
+    assert_eq!(app.calls().await, ["k1 direct open"], "its lease may still be alive");
+
+    app.set_time("key_leases", "expires_at", Utc::now() - TimeDelta::seconds(1), "1 = 1").await;
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered { keys_freed: 1, ..Recovered::default() });
+    assert_eq!(app.calls().await, ["k1 direct unknown"]);
+    assert_eq!(app.count("SELECT COUNT(*) FROM attempts WHERE maybe_billed").await, 1);
+    assert_eq!(app.story("ada").await, "trial: grant 3 / hold -1 / release 1");
+    assert_eq!(app.pool().await, ["k1 active", "k2 active", "k3 active"]);
     app.finish().await;
 }
 

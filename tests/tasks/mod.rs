@@ -1,5 +1,7 @@
 //! The operator's commands, through the real binary.
 
+mod keys;
+
 use nproxy::models::activities;
 use serde_json::Value;
 
@@ -22,6 +24,15 @@ async fn every_task_says_how_it_is_used() {
         (vec!["grant", "email:ada@example.com", "kind:quota", "amount:1", "months:x"], "months: takes a number"),
         (vec!["key_add"], "nproxy task key_add provider:gemini label:NAME secret_env:VARIABLE"),
         (vec!["key_add", "provider:gemini", "secret_env:PATH"], "label: is missing"),
+        (vec!["key_activate"], "nproxy task key_activate key:ID|LABEL [unasked:true]"),
+        (vec!["key_disable"], "nproxy task key_disable key:ID|LABEL"),
+        (vec!["key_test"], "nproxy task key_test key:ID|LABEL"),
+        (vec!["key_balance", "key:sandbox-k1"], "nproxy task key_balance key:ID|LABEL dollars:12.50"),
+        (vec!["key_balance", "key:sandbox-k1", "dollars:1e3"], "dollars: takes an amount such as 12.50"),
+        (vec!["proxy_add", "label:a"], "nproxy task proxy_add label:NAME url_env:VARIABLE | url_file:PATH"),
+        (vec!["proxy_test"], "nproxy task proxy_test proxy:ID|LABEL"),
+        (vec!["proxy_activate"], "nproxy task proxy_activate proxy:ID|LABEL"),
+        (vec!["proxy_disable"], "nproxy task proxy_disable proxy:ID|LABEL"),
         (vec!["user_activate"], "nproxy task user_activate email:ADDRESS"),
     ] {
         let end = app.nproxy(&[&["task"], arguments.as_slice()].concat()).await;
@@ -64,7 +75,7 @@ async fn a_key_is_added_without_being_shown() {
     assert_eq!(list.code, Some(0), "{}", list.said());
     let mut keys: Value = serde_json::from_str(list.out.lines().find(|line| line.starts_with('[')).unwrap()).unwrap();
     keys[0]["id"] = "[id]".into();
-    insta::assert_snapshot!(keys, @r#"[{"consecutive_failures":0,"cooldown_until":null,"failures":0,"hint":"…0001","id":"[id]","label":"main","max_concurrency":2,"provider":"gemini","reason":null,"state":"active","successes":0}]"#);
+    insta::assert_snapshot!(keys, @r#"[{"balance_checked_at":null,"balance_micros":null,"balance_source":null,"consecutive_failures":0,"cooldown_until":null,"days_left":null,"failures":0,"hint":"…0001","id":"[id]","label":"main","max_concurrency":2,"provider":"gemini","reason":null,"state":"active","successes":0}]"#);
     app.finish().await;
 }
 

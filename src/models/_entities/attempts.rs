@@ -21,7 +21,7 @@ pub struct Model {
     pub maybe_billed: bool,
     pub http_status: Option<i64>,
     pub latency_ms: Option<i64>,
-    pub cost_minor: Option<i64>,
+    pub cost_micros: Option<i64>,
     #[sea_orm(column_type = "Text", nullable)]
     pub detail: Option<String>,
     pub created_at: DateTimeUtc,

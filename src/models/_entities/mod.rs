@@ -7,6 +7,8 @@ pub mod attempts;
 pub mod conversations;
 pub mod generations;
 pub mod holds;
+pub mod incidents;
+pub mod key_exclusions;
 pub mod key_leases;
 pub mod ledger_entries;
 pub mod links;

@@ -25,7 +25,7 @@ pub struct Model {
     pub consecutive_failures: i64,
     pub max_concurrency: i64,
     pub turn: i64,
-    pub balance_minor: Option<i64>,
+    pub balance_micros: Option<i64>,
     pub balance_checked_at: Option<DateTimeUtc>,
     pub successes: i64,
     pub failures: i64,
@@ -34,12 +34,22 @@ pub struct Model {
     pub last_used_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    pub ramp: Option<i64>,
+    pub struck_at: Option<DateTimeUtc>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub struck_class: Option<String>,
+    pub succeeded_at: Option<DateTimeUtc>,
+    pub incident_id: Option<i64>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub balance_source: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
     #[sea_orm(has_many = "super::attempts::Entity")]
     Attempts,
+    #[sea_orm(has_many = "super::key_exclusions::Entity")]
+    KeyExclusions,
     #[sea_orm(has_many = "super::key_leases::Entity")]
     KeyLeases,
     #[sea_orm(
@@ -55,6 +65,12 @@ pub enum Relation {
 impl Related<super::attempts::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Attempts.def()
+    }
+}
+
+impl Related<super::key_exclusions::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::KeyExclusions.def()
     }
 }
 

@@ -4,28 +4,33 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use loco_rs::{Result, app::AppContext};
-use rand::Rng;
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder, prelude::DateTimeUtc,
-    sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+    prelude::DateTimeUtc,
+    sea_query::{CaseStatement, Expr, SimpleExpr},
 };
-use serde_json::json;
 
-use super::{Column, Entity, Leased, Model, State};
+use super::{
+    Column, Entity, Leased, Model, State, balance,
+    incidents::{self, Strike},
+    transitions::{Change, with_jitter},
+};
 use crate::{
     adapters::images::Failure,
     context::Nproxy,
-    models::{
-        activities::{self, Actor},
-        begin, clock, text,
+    models::{_entities::key_exclusions, _entities::key_leases, activities::Actor, begin, clock, insert_new, text},
+    workers::{
+        Durable,
+        run_task::{Entry, RunTask},
     },
 };
 
 /// The eleventh failure in a row, across rests, sends a key to a person.
-const STRIKES_UNTIL_REVIEW: i64 = 10;
+pub(super) const STRIKES_UNTIL_REVIEW: i64 = 10;
 
-/// Rests end a little apart, so that keys do not come back in a crowd.
-const JITTER: f64 = 0.10;
+/// A model that a key may not use today it will hardly use in five minutes.
+const MODEL_ACCESS_REST: TimeDelta = TimeDelta::hours(12);
 
 /// What a failure means for the key it happened on.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ enum Verdict {
     Innocent,
     /// Rests for at least so long, without a strike.
     Rest(Option<Duration>),
+    /// This key is not asked for this model for a while; other models it serves.
+    Exclude,
     /// A strike, and a rest; a person looks at the eleventh.
     Strike,
     /// Out until a person acts.
@@ -45,8 +52,7 @@ fn verdict(failure: &Failure) -> Verdict {
         Failure::Refused { .. } | Failure::Empty { .. } | Failure::OurFault { .. } => Verdict::Innocent,
         // The proxy's doing. Where the same key is tried directly afterwards, that call speaks for the key.
         Failure::ProxyFault { .. } => Verdict::Innocent,
-        // The account cannot use the model: the pool serves one model per provider, so resting the key is resting the pair.
-        Failure::ModelAccess { .. } => Verdict::Rest(Some(MODEL_ACCESS_REST)),
+        Failure::ModelAccess { .. } => Verdict::Exclude,
         Failure::RateLimited { retry_after, .. } => Verdict::Rest(*retry_after),
         Failure::Transient { .. } | Failure::NotSent { .. } | Failure::Ambiguous { .. } => Verdict::Strike,
         Failure::Credential { .. } => Verdict::Out(State::ManualReview),
@@ -54,40 +60,57 @@ fn verdict(failure: &Failure) -> Verdict {
     }
 }
 
-/// A model that a key may not use today it will hardly use in five minutes.
-const MODEL_ACCESS_REST: Duration = Duration::from_secs(12 * 60 * 60);
-
-/// A picture arrived: the count of failures starts anew, and a key on probation is a full member again.
-pub(crate) async fn succeeded(txn: &DatabaseTransaction, leased: &Leased) -> Result<()> {
+/// A picture arrived: the count of failures starts anew, a key on probation is a member again, and one that came back
+/// carries twice as much from now on. `cost` in millionths of a dollar is taken off a balance that is known.
+pub(crate) async fn succeeded(txn: &DatabaseTransaction, leased: &Leased, cost: Option<i64>) -> Result<()> {
     let now = clock::now(txn).await?;
+    let current = Column::Epoch.eq(leased.key.epoch);
+    let doubled = || Expr::col(Column::Ramp).mul(2);
+    let next_step: SimpleExpr = CaseStatement::new()
+        .case(doubled().gte(Expr::col(Column::MaxConcurrency)), Expr::value(None::<i64>))
+        .finally(doubled())
+        .into();
     Entity::update_many()
         .col_expr(Column::Successes, Expr::col(Column::Successes).add(1))
+        .col_expr(Column::SucceededAt, Expr::value(now))
         .col_expr(Column::UpdatedAt, Expr::value(now))
+        .col_expr(Column::BalanceMicros, Expr::col(Column::BalanceMicros).sub(cost.unwrap_or(0)))
+        .col_expr(
+            Column::ConsecutiveFailures,
+            CaseStatement::new().case(current.clone(), 0).finally(Expr::col(Column::ConsecutiveFailures)).into(),
+        )
+        .col_expr(
+            Column::Ramp,
+            CaseStatement::new()
+                .case(current.and(Column::State.eq(State::Active)), next_step)
+                .finally(Expr::col(Column::Ramp))
+                .into(),
+        )
         .filter(Column::Id.eq(leased.key.id))
-        .exec(txn)
-        .await?;
-    Entity::update_many()
-        .col_expr(Column::ConsecutiveFailures, Expr::value(0))
-        .filter(Column::Id.eq(leased.key.id))
-        .filter(Column::Epoch.eq(leased.key.epoch))
         .exec(txn)
         .await?;
     if leased.key.state() == State::Cooldown {
-        leased.key.become_state(txn, State::Active, "proved by a picture", None, 0).await?;
+        leased.key.become_state(txn, &Actor::System, &Change::back("proved by a picture", 0)).await?;
+    }
+    if let (Some(cost), Some(_)) = (cost, leased.key.balance_micros) {
+        balance::spent(txn, leased.key.id, cost).await?;
     }
     Ok(())
 }
 
 /// Records a failure on its key. An outcome of an older epoch counts in the statistics only: the first of a burst of
-/// failures has moved the key already, and what was called before an admin's action does not undo it.
+/// failures has moved the key already, and what was called before an admin's action does not undo it. Who commits this
+/// asks [`incidents::judge`] next if the failure was a strike.
 pub(crate) async fn failed(
     ctx: &AppContext,
     txn: &DatabaseTransaction,
     leased: &Leased,
     failure: &Failure,
 ) -> Result<()> {
-    let Some(key) = super::by_id(txn, leased.key.id).await? else { return Ok(()) };
     let verdict = verdict(failure);
+    // Before the key's row is touched: an incident that closes takes them in this order.
+    let withheld = verdict == Verdict::Strike && incidents::withhold(txn, leased, failure.class()).await?;
+    let Some(key) = super::by_id(txn, leased.key.id).await? else { return Ok(()) };
     if verdict != Verdict::Innocent {
         Entity::update_many()
             .col_expr(Column::Failures, Expr::col(Column::Failures).add(1))
@@ -96,28 +119,42 @@ pub(crate) async fn failed(
             .exec(txn)
             .await?;
     }
-    if key.epoch != leased.key.epoch {
+    let now = clock::now(txn).await?;
+    if withheld {
         return Ok(());
     }
+    if key.epoch != leased.key.epoch {
+        return match verdict {
+            Verdict::Rest(Some(asked)) => key.prolong_rest(txn, now, asked).await,
+            _ => Ok(()),
+        };
+    }
     let reason = failure.class();
-    match verdict {
-        Verdict::Innocent => Ok(()),
-        Verdict::Out(state) => key.become_state(txn, state, reason, None, key.consecutive_failures).await,
+    let change = match verdict {
+        Verdict::Innocent => return Ok(()),
+        Verdict::Exclude => return key.exclude(txn, &leased.wire_model, now).await,
+        Verdict::Out(state) => Change::out(state, reason, key.consecutive_failures),
         Verdict::Rest(asked) => {
-            let until = key.rest_until(txn, asked.unwrap_or(ctx.parts().settings().pool.cooldown())).await?;
-            key.become_state(txn, State::Cooldown, reason, Some(until), key.consecutive_failures).await
+            let until = key.rest_until(now, asked.unwrap_or(ctx.parts().settings().pool.cooldown()));
+            Change::rest(reason, until, key.consecutive_failures)
         }
         Verdict::Strike => {
             let strikes = key.consecutive_failures + 1;
-            if strikes > STRIKES_UNTIL_REVIEW {
-                return key.become_state(txn, State::ManualReview, reason, None, strikes).await;
+            incidents::mark(txn, &key, &Strike { class: reason, at: now, incident_id: None }).await?;
+            if strikes > STRIKES_UNTIL_REVIEW && !incidents::may_be_everybody(txn, &key, now).await? {
+                Change::out(State::ManualReview, reason, strikes)
+            } else {
+                let rest = with_jitter(ctx.parts().settings().pool.cooldown());
+                Change::rest(reason, key.rest_until(now, rest), strikes)
             }
-            let cooldown = ctx.parts().settings().pool.cooldown();
-            let jitter = rand::rng().random_range(0.0..JITTER);
-            let until = key.rest_until(txn, cooldown.mul_f64(1.0 + jitter)).await?;
-            key.become_state(txn, State::Cooldown, reason, Some(until), strikes).await
         }
+    };
+    if key.become_state(txn, &Actor::System, &change).await? && change.state == State::OutOfFunds {
+        // What the account holds is of interest now, not in ten minutes. Nobody waits for it, so no hint is sent.
+        let _without_hint =
+            RunTask::enqueue(txn, &Entry::new("provider_balance_refresh", &[("key", key.id.to_string())])).await?;
     }
+    Ok(())
 }
 
 /// Scheduled: the column follows the clock. Selection has judged these keys fit already. Returns how many came back.
@@ -125,54 +162,80 @@ pub(crate) async fn failed(
 /// # Errors
 /// The database does not answer.
 pub async fn recover_cooled(ctx: &AppContext) -> Result<usize> {
+    for provider in super::providers(&ctx.db).await? {
+        incidents::judge(ctx, &provider).await?;
+    }
     let now = clock::now(&ctx.db).await?;
     let due = Entity::find()
-        .filter(Column::State.eq(State::Cooldown))
-        .filter(Column::CooldownUntil.lte(now))
+        .filter(rested(now))
         .order_by_asc(Column::Id)
+        .select_only()
+        .column(Column::Id)
+        .into_tuple::<i64>()
         .all(&ctx.db)
         .await?;
-    for key in &due {
+    let mut recovered = 0;
+    for id in due {
         let txn = begin(&ctx.db).await?;
-        key.become_state(&txn, State::Active, "rested", None, key.consecutive_failures).await?;
+        // Locked first and looked at then: its probe may have begun this very moment.
+        let Some(key) = super::locked(&txn, id).await? else { continue };
+        let is_due = key.state() == State::Cooldown && key.cooldown_until.is_some_and(|until| until <= now);
+        if !is_due || is_leased(&txn, id, now).await? {
+            continue;
+        }
+        key.become_state(&txn, &Actor::System, &Change::back("rested", key.consecutive_failures)).await?;
         txn.commit().await?;
+        recovered += 1;
     }
-    Ok(due.len())
+    Ok(recovered)
+}
+
+/// Keys whose rest is over by the clock. One that has struck out is none of them: it waits to be judged.
+pub(super) fn rested(now: DateTimeUtc) -> SimpleExpr {
+    Column::State
+        .eq(State::Cooldown)
+        .and(Column::CooldownUntil.lte(now))
+        .and(Column::ConsecutiveFailures.lte(STRIKES_UNTIL_REVIEW))
+}
+
+async fn is_leased(db: &impl ConnectionTrait, key_id: i64, now: DateTimeUtc) -> Result<bool> {
+    let leases = key_leases::Entity::find()
+        .filter(key_leases::Column::ProviderKeyId.eq(key_id))
+        .filter(key_leases::Column::ExpiresAt.gt(now));
+    Ok(leases.count(db).await? > 0)
 }
 
 impl Model {
-    /// Never earlier than what was decided before.
-    async fn rest_until(&self, txn: &DatabaseTransaction, rest: Duration) -> Result<DateTimeUtc> {
-        let until = clock::now(txn).await? + TimeDelta::from_std(rest).unwrap_or(TimeDelta::days(1));
-        Ok(self.cooldown_until.map_or(until, |before| std::cmp::max(before, until)))
-    }
-
-    /// Moves the key, bumps its epoch and writes who did it; nothing if somebody moved it in between.
-    async fn become_state(
-        &self,
-        txn: &DatabaseTransaction,
-        state: State,
-        reason: &str,
-        cooldown_until: Option<DateTimeUtc>,
-        consecutive_failures: i64,
-    ) -> Result<()> {
-        let moved = Entity::update_many()
-            .col_expr(Column::State, Expr::value(text(state)))
-            .col_expr(Column::StateReason, Expr::value(reason))
-            .col_expr(Column::CooldownUntil, Expr::value(cooldown_until))
-            .col_expr(Column::ConsecutiveFailures, Expr::value(consecutive_failures))
-            .col_expr(Column::Epoch, Expr::col(Column::Epoch).add(1))
-            .col_expr(Column::UpdatedAt, Expr::value(clock::now(txn).await?))
+    /// A call that was under way when the key began to rest has learned that the vendor wants it to rest longer.
+    async fn prolong_rest(&self, txn: &DatabaseTransaction, now: DateTimeUtc, asked: Duration) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::CooldownUntil, Expr::value(self.rest_until(now, asked)))
             .filter(Column::Id.eq(self.id))
             .filter(Column::Epoch.eq(self.epoch))
+            .filter(Column::State.eq(State::Cooldown))
             .exec(txn)
             .await?;
-        if moved.rows_affected == 0 {
-            return Ok(());
+        Ok(())
+    }
+
+    async fn exclude(&self, txn: &DatabaseTransaction, wire_model: &str, now: DateTimeUtc) -> Result<()> {
+        let until = now + MODEL_ACCESS_REST;
+        let row = key_exclusions::ActiveModel {
+            provider_key_id: sea_orm::ActiveValue::Set(self.id),
+            wire_model: sea_orm::ActiveValue::Set(wire_model.to_owned()),
+            until: sea_orm::ActiveValue::Set(until),
+            created_at: sea_orm::ActiveValue::Set(now),
+            ..Default::default()
+        };
+        if !insert_new(txn, row).await? {
+            key_exclusions::Entity::update_many()
+                .col_expr(key_exclusions::Column::Until, Expr::value(until))
+                .filter(key_exclusions::Column::ProviderKeyId.eq(self.id))
+                .filter(key_exclusions::Column::WireModel.eq(wire_model))
+                .exec(txn)
+                .await?;
         }
-        tracing::info!(key.id = self.id, from = self.state, to = text(state), reason, "provider key moved");
-        let detail = json!({ "from": self.state, "to": text(state), "reason": reason });
-        activities::record(txn, &Actor::System, "change_provider_key_state", ("provider_key", self.id), detail).await?;
+        tracing::warn!(key.id = self.id, wire_model, %until, state = text(self.state()), "a key may not use a model");
         Ok(())
     }
 }

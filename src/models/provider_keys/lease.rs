@@ -6,26 +6,38 @@ use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select,
     prelude::DateTimeUtc,
     sea_query::{Expr, LockBehavior, LockType, Query},
 };
 
-use super::{Column, Entity, Model, State};
+use super::{Column, Entity, Model, State, health, incidents};
 use crate::models::{
-    _entities::{attempts, key_leases},
-    begin, clock, proxies,
+    _entities::{attempts as calls, key_exclusions, key_leases},
+    attempts, begin, clock, proxies,
 };
 
 /// A lease not renewed for this long is free again: its process is gone.
 pub const LEASE: TimeDelta = TimeDelta::seconds(45);
 
+/// One page of what a sweep takes back.
+const AT_ONCE: u64 = 500;
+
+/// What a key is wanted for: one place of one run, and the vendor's model that fills it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    pub provider: &'a str,
+    pub wire_model: &'a str,
+    pub run_id: i64,
+    pub position: i64,
+}
+
 /// What the pool answers to the wish for a key.
 #[derive(Debug)]
 pub enum Lease {
     Granted(Box<Leased>),
-    /// Keys that were not tried yet are busy, or rest until then.
+    /// Keys that were not tried yet are busy, rest until then, or wait for the next probe.
     Wait {
         until: Option<DateTimeUtc>,
     },
@@ -38,43 +50,57 @@ pub enum Lease {
 pub struct Leased {
     pub id: i64,
     pub key: Model,
-    /// The way out that is tried first; a disabled proxy is left out.
+    /// The way out that is tried first; one that is disabled or rests is left out.
     pub proxy: Option<proxies::Model>,
+    pub wire_model: String,
     pub run_id: i64,
     pub position: i64,
+    /// The incident of the provider that this call probes.
+    pub incident_id: Option<i64>,
+    /// A probe has failed before: ask for a sign of life first, which costs nothing.
+    pub knock_first: bool,
 }
 
 /// Takes the next key for one output: eligible by the clock, under its cap, not tried for this output yet, the longest
-/// unused first.
+/// unused first. While the whole provider is unwell, one wish a second is granted, as a probe.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn lease(ctx: &AppContext, provider: &str, run_id: i64, position: i64) -> Result<Lease> {
+pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     // Places that wait ask again and again, so the first look takes no lock.
     let now = clock::now(&ctx.db).await?;
-    if let Some(held) = held(&ctx.db, run_id, position).await?
+    if let Some(held) = held(&ctx.db, wish).await?
         && held.expires_at > now
     {
         // Another process works on this very output, or died over it.
         return Ok(Lease::Wait { until: Some(held.expires_at) });
     }
-    if next(provider, run_id, position, now).one(&ctx.db).await?.is_none() {
-        return why_none(&ctx.db, provider, run_id, position, now).await;
+    if next(wish, now).one(&ctx.db).await?.is_none() {
+        return why_none(&ctx.db, wish, now).await;
+    }
+    let incident = incidents::open(&ctx.db, wish.provider).await?;
+    if let Some(incident) = incident.as_ref().filter(|incident| incident.next_probe() > now) {
+        return Ok(Lease::Wait { until: Some(incident.next_probe()) });
     }
     let txn = begin(&ctx.db).await?;
-    if let Some(held) = held(&txn, run_id, position).await? {
+    if let Some(incident) = &incident
+        && !incident.permit(&txn, now).await?
+    {
+        return Ok(Lease::Wait { until: None });
+    }
+    if let Some(held) = held(&txn, wish).await? {
         if held.expires_at > now {
             return Ok(Lease::Wait { until: Some(held.expires_at) });
         }
         key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
     }
     loop {
-        let mut query = next(provider, run_id, position, now);
+        let mut query = next(wish, now);
         if txn.get_database_backend() == DbBackend::Postgres {
             query = query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         }
         let Some(key) = query.one(&txn).await? else {
-            return why_none(&txn, provider, run_id, position, now).await;
+            return why_none(&txn, wish, now).await;
         };
         // Counted again behind the row lock: on PostgreSQL a neighbour may have leased between our look and our lock.
         if live_leases(&txn, key.id, now).await? >= key.cap() {
@@ -83,7 +109,9 @@ pub async fn lease(ctx: &AppContext, provider: &str, run_id: i64, position: i64)
             }
             return Ok(Lease::Wait { until: None });
         }
-        let leased = take(&txn, key, run_id, position, now).await?;
+        let mut leased = take(&txn, key, wish, now).await?;
+        leased.incident_id = incident.as_ref().map(|incident| incident.id);
+        leased.knock_first = incident.is_some_and(|incident| incident.failed_probes > 0);
         txn.commit().await?;
         return Ok(Lease::Granted(Box::new(leased)));
     }
@@ -103,6 +131,33 @@ pub async fn renew(db: &impl ConnectionTrait, leased: &Leased) -> Result<bool> {
     Ok(renewed.rows_affected == 1)
 }
 
+/// Scheduled: takes back the keys of processes that are gone, and closes their calls as perhaps billed. Whoever goes on with
+/// such an output does the same for itself; this is for outputs that nobody goes on with. Returns how many.
+pub(crate) async fn take_back_expired(ctx: &AppContext) -> Result<usize> {
+    let now = clock::now(&ctx.db).await?;
+    let expired = key_leases::Entity::find()
+        .filter(key_leases::Column::ExpiresAt.lte(now))
+        .order_by_asc(key_leases::Column::ExpiresAt)
+        .limit(AT_ONCE)
+        .all(&ctx.db)
+        .await?;
+    let mut taken = 0;
+    for lease in expired {
+        let txn = begin(&ctx.db).await?;
+        let gone = key_leases::Entity::delete_many()
+            .filter(key_leases::Column::Id.eq(lease.id))
+            .filter(key_leases::Column::ExpiresAt.lte(now))
+            .exec(&txn)
+            .await?;
+        if gone.rows_affected == 1 {
+            attempts::close_abandoned(&txn, lease.run_id, lease.position).await?;
+            txn.commit().await?;
+            taken += 1;
+        }
+    }
+    Ok(taken)
+}
+
 impl Leased {
     /// Gives the key back; `false` = the lease was lost, and with it the right to record anything.
     pub(crate) async fn release(&self, txn: &DatabaseTransaction) -> Result<bool> {
@@ -111,25 +166,27 @@ impl Leased {
 }
 
 impl Model {
-    /// A key back from its rest proves itself with one call before it gets company.
+    /// Calls at once. A rested key is probed by one call; after it a key shows what it can with one, two, four …
     fn cap(&self) -> u64 {
-        match self.state() {
-            State::Cooldown => 1,
-            State::Active | State::OutOfFunds | State::ManualReview | State::Disabled => {
-                u64::try_from(self.max_concurrency).unwrap_or(1)
-            }
-        }
+        let cap = match (self.state(), self.ramp) {
+            (State::Cooldown, _) => 1,
+            (_, Some(ramp)) => std::cmp::min(ramp, self.max_concurrency),
+            (_, None) => self.max_concurrency,
+        };
+        u64::try_from(cap).unwrap_or(1)
     }
 }
 
 /// The keys that may work for this output now, the longest unused first; only the first is wanted.
-fn next(provider: &str, run_id: i64, position: i64, now: DateTimeUtc) -> Select<Entity> {
+fn next(wish: Wish<'_>, now: DateTimeUtc) -> Select<Entity> {
     let under_cap = Expr::cust_with_values(
         "(SELECT COUNT(*) FROM key_leases l WHERE l.provider_key_id = provider_keys.id AND l.expires_at > $1) \
-         < CASE WHEN provider_keys.state = 'cooldown' THEN 1 ELSE provider_keys.max_concurrency END",
+         < CASE WHEN provider_keys.state = 'cooldown' THEN 1 \
+           WHEN provider_keys.ramp < provider_keys.max_concurrency THEN provider_keys.ramp \
+           ELSE provider_keys.max_concurrency END",
         [now],
     );
-    untried(provider, run_id, position)
+    untried(wish, now)
         .filter(eligible(now))
         .filter(under_cap)
         .order_by_asc(Column::Turn)
@@ -137,11 +194,14 @@ fn next(provider: &str, run_id: i64, position: i64, now: DateTimeUtc) -> Select<
         .limit(1)
 }
 
-async fn held(db: &impl ConnectionTrait, run_id: i64, position: i64) -> Result<Option<key_leases::Model>> {
-    Ok(key_leases::Entity::find().filter(of_output(run_id, position)).one(db).await?)
+async fn held(db: &impl ConnectionTrait, wish: Wish<'_>) -> Result<Option<key_leases::Model>> {
+    let of_output = key_leases::Entity::find()
+        .filter(key_leases::Column::RunId.eq(wish.run_id))
+        .filter(key_leases::Column::Position.eq(wish.position));
+    Ok(of_output.one(db).await?)
 }
 
-async fn take(txn: &DatabaseTransaction, key: Model, run_id: i64, position: i64, now: DateTimeUtc) -> Result<Leased> {
+async fn take(txn: &DatabaseTransaction, key: Model, wish: Wish<'_>, now: DateTimeUtc) -> Result<Leased> {
     // To the end of the line: a key that comes back from a rest is next once, and has no backlog of turns.
     let last = Entity::find()
         .filter(Column::Provider.eq(&key.provider))
@@ -156,8 +216,8 @@ async fn take(txn: &DatabaseTransaction, key: Model, run_id: i64, position: i64,
         .exec(txn)
         .await?;
     let row = key_leases::ActiveModel {
-        run_id: Set(run_id),
-        position: Set(position),
+        run_id: Set(wish.run_id),
+        position: Set(wish.position),
         provider_key_id: Set(key.id),
         epoch: Set(key.epoch),
         expires_at: Set(now + LEASE),
@@ -166,26 +226,25 @@ async fn take(txn: &DatabaseTransaction, key: Model, run_id: i64, position: i64,
     }
     .insert(txn)
     .await?;
-    let proxy = match key.proxy_id {
-        Some(id) => proxies::by_id(txn, id).await?.filter(proxies::Model::is_active),
-        None => None,
-    };
-    Ok(Leased { id: row.id, key, proxy, run_id, position })
+    Ok(Leased {
+        id: row.id,
+        proxy: proxies::way_out(txn, &key, now).await?,
+        key,
+        wire_model: wish.wire_model.to_owned(),
+        run_id: wish.run_id,
+        position: wish.position,
+        incident_id: None,
+        knock_first: false,
+    })
 }
 
 /// Nobody free: is it worth waiting for somebody not tried yet?
-async fn why_none(
-    db: &impl ConnectionTrait,
-    provider: &str,
-    run_id: i64,
-    position: i64,
-    now: DateTimeUtc,
-) -> Result<Lease> {
-    let busy = untried(provider, run_id, position).filter(eligible(now)).count(db).await?;
+async fn why_none(db: &impl ConnectionTrait, wish: Wish<'_>, now: DateTimeUtc) -> Result<Lease> {
+    let busy = untried(wish, now).filter(eligible(now)).count(db).await?;
     if busy > 0 {
         return Ok(Lease::Wait { until: None });
     }
-    let resting = untried(provider, run_id, position)
+    let resting = untried(wish, now)
         .filter(Column::State.eq(State::Cooldown))
         .order_by_asc(Column::CooldownUntil)
         .one(db)
@@ -196,21 +255,29 @@ async fn why_none(
     })
 }
 
-fn untried(provider: &str, run_id: i64, position: i64) -> Select<Entity> {
+/// Keys of the provider that this output was not tried on, and that may use the model as far as we know.
+fn untried(wish: Wish<'_>, now: DateTimeUtc) -> Select<Entity> {
     let tried = Query::select()
-        .column(attempts::Column::ProviderKeyId)
-        .from(attempts::Entity)
-        .and_where(attempts::Column::RunId.eq(run_id))
-        .and_where(attempts::Column::Position.eq(position))
+        .column(calls::Column::ProviderKeyId)
+        .from(calls::Entity)
+        .and_where(calls::Column::RunId.eq(wish.run_id))
+        .and_where(calls::Column::Position.eq(wish.position))
         .to_owned();
-    Entity::find().filter(Column::Provider.eq(provider)).filter(Column::Id.not_in_subquery(tried))
+    let excluded = Query::select()
+        .column(key_exclusions::Column::ProviderKeyId)
+        .from(key_exclusions::Entity)
+        .and_where(key_exclusions::Column::WireModel.eq(wish.wire_model))
+        .and_where(key_exclusions::Column::Until.gt(now))
+        .to_owned();
+    Entity::find()
+        .filter(Column::Provider.eq(wish.provider))
+        .filter(Column::Id.not_in_subquery(tried))
+        .filter(Column::Id.not_in_subquery(excluded))
 }
 
 /// Judged by the clock, not by whether somebody has tidied the column already.
 fn eligible(now: DateTimeUtc) -> Condition {
-    Condition::any()
-        .add(Column::State.eq(State::Active))
-        .add(Column::State.eq(State::Cooldown).and(Column::CooldownUntil.lte(now)))
+    Condition::any().add(Column::State.eq(State::Active)).add(health::rested(now))
 }
 
 async fn live_leases(db: &impl ConnectionTrait, key_id: i64, now: DateTimeUtc) -> Result<u64> {
@@ -219,8 +286,4 @@ async fn live_leases(db: &impl ConnectionTrait, key_id: i64, now: DateTimeUtc) -
         .filter(key_leases::Column::ExpiresAt.gt(now))
         .count(db)
         .await?)
-}
-
-fn of_output(run_id: i64, position: i64) -> Condition {
-    Condition::all().add(key_leases::Column::RunId.eq(run_id)).add(key_leases::Column::Position.eq(position))
 }

@@ -10,7 +10,8 @@ use crate::{
     models::{
         assets::{self, Origin, picture::Picture},
         attempts, begin, outputs,
-        provider_keys::{Leased, health},
+        provider_keys::{Leased, health, incidents},
+        proxies,
     },
 };
 
@@ -20,6 +21,8 @@ pub(super) struct Made<'a> {
     pub user_id: i64,
     pub place: &'a outputs::Model,
     pub leased: &'a Leased,
+    /// The proxy that carried it.
+    pub proxy: Option<&'a proxies::Model>,
     pub attempt: &'a attempts::Model,
 }
 
@@ -37,7 +40,7 @@ impl Made<'_> {
             Err(error) => {
                 tracing::error!(run.id = self.run.id, %error, "a picture could not be stored");
                 let txn = begin(&ctx.db).await?;
-                self.attempt.close(&txn, Ok(())).await?;
+                self.attempt.close(&txn, Ok(()), self.cost(ctx)).await?;
                 self.leased.release(&txn).await?;
                 txn.commit().await?;
                 ctx.parts().key_freed().notify_one();
@@ -45,8 +48,9 @@ impl Made<'_> {
             }
         };
         let txn = begin(&ctx.db).await?;
-        if self.keep(&txn, &stored).await? {
+        if self.keep(ctx, &txn, &stored).await? {
             txn.commit().await?;
+            incidents::delivered(ctx, self.leased).await?;
             ctx.parts().key_freed().notify_one();
         } else {
             txn.rollback().await?;
@@ -56,7 +60,7 @@ impl Made<'_> {
     }
 
     /// `false` when the run is over, the place taken, or the lease lost: then nothing of it may stay.
-    async fn keep(&self, txn: &DatabaseTransaction, stored: &assets::Stored) -> Result<bool> {
+    async fn keep(&self, ctx: &AppContext, txn: &DatabaseTransaction, stored: &assets::Stored) -> Result<bool> {
         if !self.leased.release(txn).await? || !self.run.progressed(txn, 1).await? {
             return Ok(false);
         }
@@ -64,8 +68,17 @@ impl Made<'_> {
         if !self.place.fill(txn, asset.id).await? {
             return Ok(false);
         }
-        self.attempt.close(txn, Ok(())).await?;
-        health::succeeded(txn, self.leased).await?;
+        let cost = self.cost(ctx);
+        self.attempt.close(txn, Ok(()), cost).await?;
+        if let Some(proxy) = self.proxy {
+            proxy.note(ctx, txn, None).await?;
+        }
+        health::succeeded(txn, self.leased, cost).await?;
         Ok(true)
+    }
+
+    /// What the vendor takes for it, millionths of a US dollar.
+    fn cost(&self, ctx: &AppContext) -> Option<i64> {
+        ctx.parts().catalogue().cost_micros(&self.leased.key.provider, &self.leased.wire_model)
     }
 }

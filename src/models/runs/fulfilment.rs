@@ -20,7 +20,7 @@ use crate::{
         assets::{self, picture},
         attempts::{self, Via},
         begin, clock, generations, outputs,
-        provider_keys::{self, Lease, Leased, health},
+        provider_keys::{self, Lease, Leased, Wish, health, incidents},
     },
 };
 
@@ -29,6 +29,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How long a place waits before it asks again for a key that is busy.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long a provider that was unwell may take for a sign of life.
+const KNOCK: Duration = Duration::from_secs(3);
 
 /// Calls of one output that may end without anybody knowing whether they were billed.
 const AMBIGUOUS_BUDGET: u64 = 1;
@@ -82,6 +85,11 @@ impl Brief {
         Ok(Self { snapshot, provider, user_id: generation.user_id, source })
     }
 
+    fn wish(&self, run: &Model, place: &outputs::Model) -> Wish<'_> {
+        let Snapshot { provider, wire_model, .. } = &self.snapshot;
+        Wish { provider, wire_model, run_id: run.id, position: place.position }
+    }
+
     fn request(&self) -> Request<'_> {
         Request {
             wire_model: &self.snapshot.wire_model,
@@ -116,7 +124,7 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         if !run.is_live(&ctx.db).await? {
             return Ok(());
         }
-        let leased = match provider_keys::lease(ctx, &brief.snapshot.provider, run.id, place.position).await? {
+        let leased = match provider_keys::lease(ctx, brief.wish(run, &place)).await? {
             Lease::Granted(leased) => leased,
             Lease::Wait { until } => {
                 let pause = match until {
@@ -132,6 +140,9 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
             }
             Lease::Exhausted => return give_up(ctx, run, &place, Reason::Unavailable).await,
         };
+        if leased.knock_first && !knocked(ctx, &leased).await? {
+            continue;
+        }
         attempts::close_abandoned(&ctx.db, run.id, place.position).await?;
         if attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
             free(ctx, &leased).await?;
@@ -161,7 +172,8 @@ async fn call(
         let answer = ask(ctx, brief, leased, *via, time_left).await?;
         let failure = match answer {
             Answer::Picture(picture) => {
-                let made = Made { run, user_id: brief.user_id, place, leased, attempt: &attempt };
+                let proxy = leased.proxy.as_ref().filter(|_| *via == Via::Proxy);
+                let made = Made { run, user_id: brief.user_id, place, leased, proxy, attempt: &attempt };
                 return Ok(match made.deliver(ctx, picture).await? {
                     Delivery::Over => Next::Done,
                     Delivery::NotStored => Next::GiveUp(Reason::Storage),
@@ -176,7 +188,10 @@ async fn call(
         );
         let directly_next = failure.may_go_direct() && at + 1 < ways.len();
         let txn = begin(&ctx.db).await?;
-        attempt.close(&txn, Err(&failure)).await?;
+        attempt.close(&txn, Err(&failure), None).await?;
+        if let (Some(proxy), Via::Proxy) = (&leased.proxy, via) {
+            proxy.note(ctx, &txn, Some(&failure)).await?;
+        }
         if directly_next {
             txn.commit().await?;
             continue;
@@ -185,10 +200,30 @@ async fn call(
             health::failed(ctx, &txn, leased, &failure).await?;
         }
         txn.commit().await?;
+        if failure.is_strike() {
+            incidents::judge(ctx, &leased.key.provider).await?;
+        }
         ctx.parts().key_freed().notify_one();
         return Ok(after(&failure, empties));
     }
     Ok(Next::AnotherKey)
+}
+
+/// Asks for a sign of life before the request itself goes out: while the provider is unwell, no place spends its one call
+/// on a key. `false` = nobody there, or the key is no good; it is given back.
+async fn knocked(ctx: &AppContext, leased: &Leased) -> Result<bool> {
+    let checked = provider_keys::check::ask(ctx, &leased.key, leased.proxy.as_ref(), KNOCK).await?;
+    let Err(failure) = checked.answer else { return Ok(true) };
+    let is_key = matches!(failure, Failure::Credential { .. } | Failure::OutOfFunds { .. });
+    if !failure.is_strike() && !is_key {
+        return Ok(true);
+    }
+    let txn = begin(&ctx.db).await?;
+    if leased.release(&txn).await? {
+        health::failed(ctx, &txn, leased, &failure).await?;
+    }
+    txn.commit().await?;
+    Ok(false)
 }
 
 /// What a failure means for the place; what it means for the key is `health`'s business.

@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use super::{Column, Entity, LIVE, Model, Reason};
 use crate::{
     context::Nproxy,
-    models::{begin, clock},
+    models::{begin, clock, provider_keys},
     workers::{
         Durable,
         fulfil_run::{FulfilRun, Order},
@@ -28,6 +28,8 @@ const AT_ONCE: u64 = 500;
 pub struct Recovered {
     pub ended: usize,
     pub handed_on: usize,
+    /// Keys taken back from processes that are gone.
+    pub keys_freed: usize,
 }
 
 /// Scheduled, and safe to run by hand at any time.
@@ -45,6 +47,7 @@ pub async fn recover_stuck(ctx: &AppContext) -> Result<Recovered> {
     for run in forgotten.all(&ctx.db).await? {
         recovered.handed_on += usize::from(run.hand_on(ctx).await?);
     }
+    recovered.keys_freed = provider_keys::take_back_expired(ctx).await?;
     Ok(recovered)
 }
 

@@ -1,0 +1,155 @@
+//! What the account behind a key still has, in millionths of a US dollar: read from the vendor where it tells, otherwise
+//! what an operator entered less what our own pictures cost. At or below the price of a picture the key is out of funds.
+
+use chrono::TimeDelta;
+use loco_rs::{Error, Result, app::AppContext};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    prelude::DateTimeUtc, sea_query::Expr,
+};
+use serde_json::json;
+
+use super::{Column, Entity, Model, State, transitions::Change};
+use crate::{
+    context::Nproxy,
+    models::{
+        _entities::attempts,
+        activities::{self, Actor},
+        begin, clock,
+    },
+};
+
+/// The burn of a key is judged by so many of its latest calls.
+const LATEST_CALLS: u64 = 500;
+
+/// Where a balance comes from.
+const VENDOR: &str = "vendor";
+const OPERATOR: &str = "operator";
+
+/// What a look at one key's account brought.
+#[derive(Debug)]
+pub struct Reading {
+    pub key: Model,
+    pub outcome: Outcome,
+}
+
+#[derive(Debug)]
+pub enum Outcome {
+    /// What is left, and whether that takes the key out of service.
+    Known { micros: i64, out: bool },
+    /// The vendor tells no balance, and nobody has entered one.
+    Unknown,
+    /// The vendor did not answer; the class of the failure. The last balance stays.
+    NotRead(&'static str),
+}
+
+/// Scheduled, and after every answer that speaks of money: reads the balance of all keys, or of one, and takes out of
+/// service what cannot pay for one more picture. Never brings a key back: that is an admin's decision.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn refresh(ctx: &AppContext, only: Option<i64>) -> Result<Vec<Reading>> {
+    let mut keys = Entity::find().filter(Column::State.ne(State::Disabled)).order_by_asc(Column::Id);
+    if let Some(id) = only {
+        keys = keys.filter(Column::Id.eq(id));
+    }
+    let mut readings = Vec::new();
+    for key in keys.all(&ctx.db).await? {
+        let outcome = match key.ask_balance(ctx).await {
+            Ok(told) => key.keep_balance(ctx, told).await?,
+            Err(class) => Outcome::NotRead(class),
+        };
+        readings.push(Reading { key, outcome });
+    }
+    Ok(readings)
+}
+
+/// An operator says what is on the account. From here on our own pictures are taken off.
+///
+/// # Errors
+/// The database does not answer, or there is no such key.
+pub async fn enter(ctx: &AppContext, id: i64, micros: i64, actor: &Actor) -> Result<Model> {
+    let txn = begin(&ctx.db).await?;
+    let key = super::locked(&txn, id).await?.ok_or(Error::NotFound)?;
+    key.write_balance(&txn, micros, OPERATOR).await?;
+    let detail = json!({ "from_micros": key.balance_micros, "to_micros": micros });
+    activities::record(&txn, actor, "enter_provider_balance", ("provider_key", id), detail).await?;
+    txn.commit().await?;
+    super::by_id(&ctx.db, id).await?.ok_or(Error::NotFound)
+}
+
+/// A picture was paid for; what is left may not pay for the next.
+pub(super) async fn spent(txn: &DatabaseTransaction, key_id: i64, price: i64) -> Result<()> {
+    let Some(key) = super::by_id(txn, key_id).await? else { return Ok(()) };
+    if key.is_in_service() && key.balance_micros.is_some_and(|left| left <= price) {
+        let change = Change::out(State::OutOfFunds, "balance", key.consecutive_failures);
+        key.become_state(txn, &Actor::System, &change).await?;
+    }
+    Ok(())
+}
+
+impl Model {
+    /// How many days the balance lasts at the pace of the latest calls; `None` when either is unknown.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn days_left(&self, db: &impl ConnectionTrait) -> Result<Option<f64>> {
+        let Some(balance) = self.balance_micros else { return Ok(None) };
+        let calls: Vec<(Option<i64>, DateTimeUtc)> = attempts::Entity::find()
+            .filter(attempts::Column::ProviderKeyId.eq(self.id))
+            .order_by_desc(attempts::Column::Id)
+            .limit(LATEST_CALLS)
+            .select_only()
+            .columns([attempts::Column::CostMicros, attempts::Column::CreatedAt])
+            .into_tuple()
+            .all(db)
+            .await?;
+        let Some((_, first)) = calls.last() else { return Ok(None) };
+        let spent: i64 = calls.iter().filter_map(|(cost, _)| *cost).sum();
+        // Of less than an hour nobody can tell a day's pace.
+        let span = (clock::now(db).await? - *first).max(TimeDelta::hours(1));
+        if spent == 0 {
+            return Ok(None);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "an estimate in days")]
+        let days = balance.max(0) as f64 / spent as f64 * span.num_seconds() as f64 / 86_400.0;
+        Ok(Some(days))
+    }
+
+    fn is_in_service(&self) -> bool {
+        matches!(self.state(), State::Active | State::Cooldown)
+    }
+
+    /// What the vendor says; `None` where it does not tell. The class of the failure when it does not answer.
+    async fn ask_balance(&self, ctx: &AppContext) -> std::result::Result<Option<i64>, &'static str> {
+        super::check::balance(ctx, self).await.map_err(|failure| failure.class())
+    }
+
+    async fn keep_balance(&self, ctx: &AppContext, told: Option<i64>) -> Result<Outcome> {
+        let txn = begin(&ctx.db).await?;
+        let Some(key) = super::locked(&txn, self.id).await? else { return Ok(Outcome::Unknown) };
+        if let Some(micros) = told {
+            key.write_balance(&txn, micros, VENDOR).await?;
+        }
+        let Some(micros) = told.or(key.balance_micros) else { return Ok(Outcome::Unknown) };
+        let price = ctx.parts().catalogue().dearest_micros(&key.provider);
+        let out = key.is_in_service() && micros <= price.unwrap_or(0);
+        if out {
+            let change = Change::out(State::OutOfFunds, "balance", key.consecutive_failures);
+            key.become_state(&txn, &Actor::System, &change).await?;
+        }
+        txn.commit().await?;
+        Ok(Outcome::Known { micros, out })
+    }
+
+    async fn write_balance(&self, txn: &DatabaseTransaction, micros: i64, source: &str) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::BalanceMicros, Expr::value(micros))
+            .col_expr(Column::BalanceSource, Expr::value(source))
+            .col_expr(Column::BalanceCheckedAt, Expr::value(clock::now(txn).await?))
+            .filter(Column::Id.eq(self.id))
+            .exec(txn)
+            .await?;
+        Ok(())
+    }
+}

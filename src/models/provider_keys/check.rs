@@ -1,0 +1,92 @@
+//! Questions to a vendor that cost nothing: is this key good, is anybody there, what is on the account. Asked the way the
+//! key goes: through its proxy first, and directly if the proxy is at fault.
+
+use std::time::Duration;
+
+use loco_rs::{Error, Result, app::AppContext};
+use secrecy::SecretString;
+
+use super::Model;
+use crate::{
+    adapters::images::{Access, CHECK_DEADLINE, Failure, Provider, ProxyUrl},
+    context::Nproxy,
+    models::{attempts::Via, begin, proxies},
+};
+
+/// What a question brought.
+#[derive(Debug)]
+pub struct Checked {
+    /// The way by which the answer came, or the last that was tried.
+    pub via: Via,
+    pub answer: std::result::Result<(), Failure>,
+    /// Why the proxy was gone round.
+    pub proxy_fault: Option<Failure>,
+}
+
+/// Asks the vendor whether it takes this key.
+///
+/// # Errors
+/// There is no such key, its secret does not open, or the database does not answer.
+pub async fn check(ctx: &AppContext, id: i64) -> Result<Checked> {
+    let key = super::by_id(&ctx.db, id).await?.ok_or(Error::NotFound)?;
+    let proxy = proxies::of(&ctx.db, &key).await?.filter(proxies::Model::is_active);
+    ask(ctx, &key, proxy.as_ref(), CHECK_DEADLINE).await
+}
+
+/// The question itself, within `deadline` for each way. What the proxy did is noted on the proxy.
+pub(crate) async fn ask(
+    ctx: &AppContext,
+    key: &Model,
+    proxy: Option<&proxies::Model>,
+    deadline: Duration,
+) -> Result<Checked> {
+    let vendor = vendor(ctx, key)?;
+    let (parts, secret) = (ctx.parts(), key.secret(ctx)?);
+    let mut proxy_fault = None;
+    if let Some(proxy) = proxy {
+        let url = proxy.url(ctx)?;
+        let access = Access { secret: &secret, proxy: Some(&url) };
+        let answer = vendor.check(parts.http(), access, deadline).await;
+        let txn = begin(&ctx.db).await?;
+        proxy.note(ctx, &txn, answer.as_ref().err()).await?;
+        txn.commit().await?;
+        match answer {
+            Err(fault) if fault.may_go_direct() => proxy_fault = Some(fault),
+            answer => return Ok(Checked { via: Via::Proxy, answer, proxy_fault }),
+        }
+    }
+    let answer = vendor.check(parts.http(), Access { secret: &secret, proxy: None }, deadline).await;
+    Ok(Checked { via: Via::Direct, answer, proxy_fault })
+}
+
+/// The balance that the vendor tells, in millionths of a US dollar; `None` where it tells none or knows no limit.
+pub(super) async fn balance(ctx: &AppContext, key: &Model) -> std::result::Result<Option<i64>, Failure> {
+    let vendor = vendor(ctx, key).map_err(Failure::ours)?;
+    let secret = key.secret(ctx).map_err(Failure::ours)?;
+    let proxy = way(ctx, key).await.map_err(Failure::ours)?;
+    let asked = told(ctx, &vendor, &secret, proxy.as_ref()).await;
+    match asked {
+        Err(fault) if fault.may_go_direct() => told(ctx, &vendor, &secret, None).await,
+        asked => asked,
+    }
+}
+
+async fn told(
+    ctx: &AppContext,
+    vendor: &Provider,
+    secret: &SecretString,
+    proxy: Option<&ProxyUrl>,
+) -> std::result::Result<Option<i64>, Failure> {
+    let balance = vendor.balance(ctx.parts().http(), Access { secret, proxy }).await?;
+    Ok(balance.and_then(|balance| balance.micros))
+}
+
+async fn way(ctx: &AppContext, key: &Model) -> Result<Option<ProxyUrl>> {
+    let proxy = proxies::of(&ctx.db, key).await?.filter(proxies::Model::is_active);
+    proxy.map(|proxy| proxy.url(ctx)).transpose()
+}
+
+fn vendor(ctx: &AppContext, key: &Model) -> Result<Provider> {
+    let known = ctx.parts().provider(&key.provider);
+    known.ok_or_else(|| Error::Message(format!("key {}: no provider {:?}", key.id, key.provider)))
+}
