@@ -34,6 +34,8 @@ mod m20261124_000022_debts;
 mod m20261124_000023_ends_of_allowances;
 mod m20261124_000028_key_health;
 mod m20261124_000029_proxy_health;
+mod m20261124_000030_incidents;
+mod m20261124_000031_key_exclusions;
 
 pub struct Migrator;
 
@@ -66,6 +68,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000023_ends_of_allowances::Migration),
             Box::new(m20261124_000028_key_health::Migration),
             Box::new(m20261124_000029_proxy_health::Migration),
+            Box::new(m20261124_000030_incidents::Migration),
+            Box::new(m20261124_000031_key_exclusions::Migration),
         ]
     }
 }

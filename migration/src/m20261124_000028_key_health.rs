@@ -1,12 +1,9 @@
-//! What the pool remembers of a key beyond its state: its ramp after a rest, its last strike, the models it may not use,
-//! and the incidents of a whole provider. Balances get the unit that prices have: millionths of a dollar.
+//! What the pool remembers of a key beyond its state: its ramp after a rest, its last strike and success, the incident that
+//! holds a strike. Balances get the unit that prices have: millionths of a dollar.
 
 use sea_orm_migration::prelude::*;
 
-use crate::columns::{
-    add_column, at, at_null, big, big_null, check, drop_column, drop_table, id, index, partial, references,
-    rename_column, table, text, text_null, unique,
-};
+use crate::columns::{add_column, at_null, big_null, drop_column, index, rename_column, text_null};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -20,32 +17,6 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
-        m.create_table(
-            table("incidents")
-                .col(id())
-                .col(text("provider"))
-                .col(text("class"))
-                .col(big("failed_probes"))
-                .col(at("probed_at"))
-                .col(at("opened_at"))
-                .col(at_null("closed_at"))
-                .check(check("failed_probes >= 0"))
-                .take(),
-        )
-        .await?;
-        partial(m, "CREATE UNIQUE INDEX uq_incidents_open ON incidents (provider) WHERE closed_at IS NULL").await?;
-        m.create_table(
-            table("key_exclusions")
-                .col(id())
-                .col(big("provider_key_id"))
-                .col(text("wire_model"))
-                .col(at("until"))
-                .col(at("created_at"))
-                .foreign_key(&mut references("provider_key_id", KEYS))
-                .take(),
-        )
-        .await?;
-        unique(m, "key_exclusions", &["provider_key_id", "wire_model"]).await?;
         for column in [
             big_null("ramp"),
             at_null("struck_at"),
@@ -72,7 +43,6 @@ impl MigrationTrait for Migration {
         for column in ["balance_source", "incident_id", "succeeded_at", "struck_class", "struck_at", "ramp"] {
             drop_column(m, KEYS, column).await?;
         }
-        drop_table(m, "key_exclusions").await?;
-        drop_table(m, "incidents").await
+        Ok(())
     }
 }

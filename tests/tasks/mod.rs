@@ -1,7 +1,7 @@
 //! The operator's commands, through the real binary.
 
-mod keys;
 mod allowances;
+mod keys;
 
 use nproxy::models::activities;
 use serde_json::Value;

@@ -1,19 +1,8 @@
 /// What is left on the account behind a key, as its vendor tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Balance {
-    /// In millionths of a US dollar, rounded down; below zero for an overdrawn account, `i64::MAX` if `unlimited`.
-    pub micros: i64,
-    /// The key has no limit of its own.
-    pub unlimited: bool,
-}
-
-impl Balance {
-    pub const UNLIMITED: Self = Self { micros: i64::MAX, unlimited: true };
-
-    #[must_use]
-    pub const fn of(micros: i64) -> Self {
-        Self { micros, unlimited: false }
-    }
+    /// Millionths of a US dollar, rounded down, below zero for an overdrawn account; `None` = without limit.
+    pub micros: Option<i64>,
 }
 
 /// A number exactly as it was written: `digits × 10^exponent`. Money never passes through a float.

@@ -18,6 +18,6 @@ pub use balance::Balance;
 pub use failure::{Evidence, Failure, Refusal};
 pub use http::Http;
 pub use output::{Output, Usage, sniff};
-pub use provider::{Access, Balance, CHECK_DEADLINE, Provider, Settings};
+pub use provider::{Access, CHECK_DEADLINE, Provider, Settings};
 pub use proxy_url::{ProxyUrl, ProxyUrlError};
 pub use request::{InputImage, Request};

@@ -9,8 +9,9 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::{Column, Entity, Model, State, transitions::Change};
+use super::{Column, Entity, Model, State, check, transitions::Change};
 use crate::{
+    adapters::images::Balance,
     context::Nproxy,
     models::{
         _entities::attempts,
@@ -37,7 +38,7 @@ pub struct Reading {
 pub enum Outcome {
     /// What is left, and whether that takes the key out of service.
     Known { micros: i64, out: bool },
-    /// The vendor tells no balance, and nobody has entered one.
+    /// The vendor tells no balance and nobody has entered one, or it says that there is no limit.
     Unknown,
     /// The vendor did not answer; the class of the failure. The last balance stays.
     NotRead(&'static str),
@@ -55,9 +56,9 @@ pub async fn refresh(ctx: &AppContext, only: Option<i64>) -> Result<Vec<Reading>
     }
     let mut readings = Vec::new();
     for key in keys.all(&ctx.db).await? {
-        let outcome = match key.ask_balance(ctx).await {
+        let outcome = match check::balance(ctx, &key).await {
             Ok(told) => key.keep_balance(ctx, told).await?,
-            Err(class) => Outcome::NotRead(class),
+            Err(failure) => Outcome::NotRead(failure.class()),
         };
         readings.push(Reading { key, outcome });
     }
@@ -71,7 +72,7 @@ pub async fn refresh(ctx: &AppContext, only: Option<i64>) -> Result<Vec<Reading>
 pub async fn enter(ctx: &AppContext, id: i64, micros: i64, actor: &Actor) -> Result<Model> {
     let txn = begin(&ctx.db).await?;
     let key = super::locked(&txn, id).await?.ok_or(Error::NotFound)?;
-    key.write_balance(&txn, micros, OPERATOR).await?;
+    key.write_balance(&txn, Some(micros), OPERATOR).await?;
     let detail = json!({ "from_micros": key.balance_micros, "to_micros": micros });
     activities::record(&txn, actor, "enter_provider_balance", ("provider_key", id), detail).await?;
     txn.commit().await?;
@@ -120,18 +121,20 @@ impl Model {
         matches!(self.state(), State::Active | State::Cooldown)
     }
 
-    /// What the vendor says; `None` where it does not tell. The class of the failure when it does not answer.
-    async fn ask_balance(&self, ctx: &AppContext) -> std::result::Result<Option<i64>, &'static str> {
-        super::check::balance(ctx, self).await.map_err(|failure| failure.class())
-    }
-
-    async fn keep_balance(&self, ctx: &AppContext, told: Option<i64>) -> Result<Outcome> {
+    async fn keep_balance(&self, ctx: &AppContext, told: Option<Balance>) -> Result<Outcome> {
         let txn = begin(&ctx.db).await?;
         let Some(key) = super::locked(&txn, self.id).await? else { return Ok(Outcome::Unknown) };
-        if let Some(micros) = told {
-            key.write_balance(&txn, micros, VENDOR).await?;
-        }
-        let Some(micros) = told.or(key.balance_micros) else { return Ok(Outcome::Unknown) };
+        let known = match told {
+            Some(Balance { micros }) => {
+                key.write_balance(&txn, micros, VENDOR).await?;
+                micros
+            }
+            None => key.balance_micros,
+        };
+        let Some(micros) = known else {
+            txn.commit().await?;
+            return Ok(Outcome::Unknown);
+        };
         let price = ctx.parts().catalogue().dearest_micros(&key.provider);
         let out = key.is_in_service() && micros <= price.unwrap_or(0);
         if out {
@@ -142,7 +145,7 @@ impl Model {
         Ok(Outcome::Known { micros, out })
     }
 
-    async fn write_balance(&self, txn: &DatabaseTransaction, micros: i64, source: &str) -> Result<()> {
+    async fn write_balance(&self, txn: &DatabaseTransaction, micros: Option<i64>, source: &str) -> Result<()> {
         Entity::update_many()
             .col_expr(Column::BalanceMicros, Expr::value(micros))
             .col_expr(Column::BalanceSource, Expr::value(source))

@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use loco_rs::{Error, Result, app::AppContext};
-use secrecy::SecretString;
 
 use super::Model;
 use crate::{
-    adapters::images::{Access, CHECK_DEADLINE, Failure, Provider, ProxyUrl},
+    adapters::images::{Access, Balance, CHECK_DEADLINE, Failure, Provider, ProxyUrl},
     context::Nproxy,
     models::{attempts::Via, begin, proxies},
 };
@@ -59,26 +58,19 @@ pub(crate) async fn ask(
     Ok(Checked { via: Via::Direct, answer, proxy_fault })
 }
 
-/// The balance that the vendor tells, in millionths of a US dollar; `None` where it tells none or knows no limit.
-pub(super) async fn balance(ctx: &AppContext, key: &Model) -> std::result::Result<Option<i64>, Failure> {
+/// What the vendor tells of the account; `None` where it tells nobody.
+pub(super) async fn balance(ctx: &AppContext, key: &Model) -> std::result::Result<Option<Balance>, Failure> {
     let vendor = vendor(ctx, key).map_err(Failure::ours)?;
     let secret = key.secret(ctx).map_err(Failure::ours)?;
     let proxy = way(ctx, key).await.map_err(Failure::ours)?;
-    let asked = told(ctx, &vendor, &secret, proxy.as_ref()).await;
+    let parts = ctx.parts();
+    let asked = vendor.balance(parts.http(), Access { secret: &secret, proxy: proxy.as_ref() }).await;
     match asked {
-        Err(fault) if fault.may_go_direct() => told(ctx, &vendor, &secret, None).await,
+        Err(fault) if fault.may_go_direct() => {
+            vendor.balance(parts.http(), Access { secret: &secret, proxy: None }).await
+        }
         asked => asked,
     }
-}
-
-async fn told(
-    ctx: &AppContext,
-    vendor: &Provider,
-    secret: &SecretString,
-    proxy: Option<&ProxyUrl>,
-) -> std::result::Result<Option<i64>, Failure> {
-    let balance = vendor.balance(ctx.parts().http(), Access { secret, proxy }).await?;
-    Ok(balance.filter(|balance| !balance.unlimited).map(|balance| balance.micros))
 }
 
 async fn way(ctx: &AppContext, key: &Model) -> Result<Option<ProxyUrl>> {

@@ -63,9 +63,9 @@ impl Made<'_> {
     /// The picture came too late for its run; the key did what it should.
     async fn forget(&self, ctx: &AppContext) -> Result<()> {
         let txn = begin(&ctx.db).await?;
-        self.attempt.close(&txn, Ok(())).await?;
+        self.attempt.close(&txn, Ok(()), self.cost(ctx)).await?;
         if self.leased.release(&txn).await? {
-            health::succeeded(&txn, self.leased).await?;
+            health::succeeded(&txn, self.leased, self.cost(ctx)).await?;
         }
         txn.commit().await?;
         ctx.parts().key_freed().notify_one();

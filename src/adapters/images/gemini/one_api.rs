@@ -107,14 +107,16 @@ pub(super) async fn balance(base: &Url, http: &Http, access: Access<'_>) -> Resu
     let granted = ask(base, http, access, "subscription", "").await?;
     let limit = amount(&granted, &private, |it: Subscription<'_>| Decimal::parse(it.hard_limit_usd.get()))?;
     if limit.shifted(6).floor() == Some(UNLIMITED_MICROS) {
-        return Ok(Balance::UNLIMITED);
+        return Ok(Balance { micros: None });
     }
     let today = granted.now.date_naive();
     let since = today.checked_sub_days(USAGE_DAYS).unwrap_or(today);
     let used = ask(base, http, access, "usage", &format!("start_date={since}&end_date={today}")).await?;
     let usage = amount(&used, &private, |it: Usage<'_>| Decimal::parse(it.total_usage.get()))?;
-    let micros = limit.minus(usage.shifted(-2)).and_then(|left| left.shifted(6).floor());
-    micros.map(Balance::of).ok_or_else(|| Failure::Transient { evidence: used.answer(&private).evidence("no amount") })
+    let Some(micros) = limit.minus(usage.shifted(-2)).and_then(|left| left.shifted(6).floor()) else {
+        return Err(Failure::Transient { evidence: used.answer(&private).evidence("no amount of money") });
+    };
+    Ok(Balance { micros: Some(micros) })
 }
 
 async fn ask(base: &Url, http: &Http, access: Access<'_>, what: &str, query: &str) -> Result<Reply, Failure> {
