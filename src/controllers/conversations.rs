@@ -157,8 +157,8 @@ fn refusal(submission: Submission) -> (StatusCode, Faults) {
         Submission::InDebt => says(
             StatusCode::PAYMENT_REQUIRED,
             "allowance",
-            "Your account is behind for a plan that was refunded after part of it was used, so nothing new can start yet. \
-             Nothing was charged. Your next plan pays for that part first, or write to support:",
+            "A plan of yours was refunded after part of it was used, so nothing new can start yet. Nothing was charged. \
+             Your next plan pays for that part first:",
         ),
         Submission::TokenReused => base(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -244,7 +244,11 @@ impl TestApp {
     /// What this person has spent so far: pictures of quota and trial, tokens.
     pub async fn spent(&self, name: &str) -> i64 {
         let id = self.user(name).await.id;
-        self.count(&format!("SELECT CAST(SUM(granted - posted) AS BIGINT) FROM allowances WHERE user_id = {id}")).await
+        self.count(&format!(
+            "SELECT CAST(COALESCE(SUM(h.captured_amount), 0) AS BIGINT) FROM holds h \
+             JOIN allowances a ON a.id = h.allowance_id WHERE a.user_id = {id}"
+        ))
+        .await
     }
 
     /// What is set aside for runs under way, and for those that never began.

@@ -1,6 +1,8 @@
 //! What happens: drawn from a seed, as plain data. Every number picks among what there is, so that a history with any
 //! part left out is a history still, and a failing one can be made small.
 
+use std::time::{Duration, Instant};
+
 use nproxy::models::allowances::Kind;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -61,18 +63,19 @@ fn grant(rng: &mut StdRng, who: usize) -> Step {
     Step::Grant { who, kind, amount, begins_in_hours, lasts_hours: rng.random_range(1..=400) }
 }
 
-/// Leaves out whatever the failure does not need: halves first, then quarters, down to single steps.
+/// Leaves out whatever the failure does not need: halves first, then quarters, down to single steps, as long as patience
+/// lasts.
 pub async fn shrunk<F: Future<Output = bool>>(
     mut history: Vec<Deed>,
     mut fails: impl FnMut(Vec<Deed>) -> F,
 ) -> Vec<Deed> {
-    let (mut size, mut tries) = (history.len() / 2, 300);
+    let end = Instant::now() + Duration::from_secs(30);
+    let mut size = history.len() / 2;
     while size > 0 {
         let mut from = 0;
-        while from < history.len() && tries > 0 {
+        while from < history.len() && Instant::now() < end {
             let mut without = history.clone();
             without.drain(from..history.len().min(from + size));
-            tries -= 1;
             if fails(without.clone()).await {
                 history = without;
             } else {
