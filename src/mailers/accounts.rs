@@ -76,13 +76,15 @@ pub async fn deliver(ctx: &AppContext, user_id: i64, occasion: Occasion) -> Resu
 }
 
 async fn due(ctx: &AppContext, user: &users::Model, occasion: Occasion) -> Result<Option<Due>> {
-    let status = user.status();
     let to_owner = |template, link| Some(Due { template, to: user.email().to_owned(), link });
-    Ok(match occasion {
-        Occasion::Activation if status == Status::New => {
-            to_owner(&ACTIVATION, Some(("/activation", Purpose::Activation)))
+    match (user.status(), occasion) {
+        (Status::Activated, _) => {}
+        (Status::New, Occasion::Activation) => {
+            return Ok(to_owner(&ACTIVATION, Some(("/activation", Purpose::Activation))));
         }
-        _ if status != Status::Activated => None,
+        (Status::New | Status::Blocked, _) => return Ok(None),
+    }
+    Ok(match occasion {
         Occasion::Activation => None,
         Occasion::Reset => to_owner(&RESET, Some(("/password/reset", Purpose::Reset))),
         // The link helps whoever forgot, and its hourly limit bounds what strangers can send with this form.

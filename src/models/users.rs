@@ -52,10 +52,10 @@ pub enum Status {
     Blocked,
 }
 
-/// How addresses are stored and compared.
+/// How addresses are stored and compared. What nobody can type (and `PostgreSQL` cannot store) is left out.
 #[must_use]
 pub fn normalized(email: &str) -> String {
-    email.trim().to_lowercase()
+    email.trim().to_lowercase().replace(char::is_control, "")
 }
 
 /// # Errors

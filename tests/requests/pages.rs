@@ -70,6 +70,8 @@ async fn everything(app: &TestApp) -> Vec<i64> {
         "assets",
         "jobs WHERE class <> 'RunTask'",
         "activities",
+        "auth_events",
+        "throttles",
         "provider_keys",
     ] {
         counts.push(app.count(&format!("SELECT COUNT(*) FROM {rows}")).await);

@@ -49,6 +49,20 @@ async fn answers_do_not_tell_who_has_an_account() {
     app.finish().await;
 }
 
+/// X45: what is no address at all is answered like an address that nobody has.
+#[tokio::test]
+async fn a_strange_address_is_nobodys() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let long = "x".repeat(5000);
+    for strange in ["\0", "ada\0@example.com", "' OR 1=1 --", "", "%", long.as_str()] {
+        let login = app.visitor().post("/login", &[("email", strange), ("password", WRONG)]).await;
+        assert_eq!(login.status, 422, "{strange:?}");
+        assert!(login.html().text().contains("E-mail address or password is wrong."), "{strange:?}");
+        assert_eq!(app.visitor().post("/password/forgot", &[("email", strange)]).await.status, 200, "{strange:?}");
+    }
+    app.finish().await;
+}
+
 /// X45: for each of them the same rows are written, so that the work is the same too. (A registration of a free address
 /// writes the account on top.)
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
 use futures::future::join_all;
 use nproxy::models::users::seeds;
 use reqwest::Method;
@@ -322,9 +323,9 @@ async fn passwords_inside_the_account_are_bounded() {
     app.finish().await;
 }
 
-/// F61: the clean-up takes away what no longer says anything, and nothing else.
+/// F61: the clean-up takes away limits that say nothing any more, sign-ins and sessions of long ago, and nothing else.
 #[tokio::test]
-async fn old_limits_are_swept() {
+async fn what_is_long_over_is_swept() {
     let app = door().await;
     try_password(&app.visitor().at("203.0.113.9"), "ada@example.com", WRONG).await;
     later(&app, 3600).await;
@@ -336,5 +337,17 @@ async fn old_limits_are_swept() {
     app.task("account_cleanup", &[]).await.unwrap();
     assert_eq!(app.count("SELECT COUNT(*) FROM throttles").await, before - 3);
     assert_eq!(app.count("SELECT COUNT(*) FROM throttles WHERE key LIKE '%@%'").await, 0, "no mail address in clear");
+
+    let _ada = app.sign_in("ada").await;
+    let first = "id = (SELECT MIN(id) FROM auth_events)";
+    app.set_time("auth_events", "created_at", Utc::now() - TimeDelta::days(181), first).await;
+    let events = app.count("SELECT COUNT(*) FROM auth_events").await;
+    app.set_time("sessions", "expires_at", Utc::now() - TimeDelta::days(29), "1 = 1").await;
+    app.task("account_cleanup", &[]).await.unwrap();
+    assert_eq!(app.count("SELECT COUNT(*) FROM auth_events").await, events - 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 1, "not long enough ago");
+    app.set_time("sessions", "expires_at", Utc::now() - TimeDelta::days(31), "1 = 1").await;
+    app.task("account_cleanup", &[]).await.unwrap();
+    assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 0);
     app.finish().await;
 }

@@ -46,9 +46,12 @@ pub(in crate::models) async fn left_behind(db: &impl ConnectionTrait) -> Result<
 pub async fn erase_all_of(ctx: &AppContext, user_id: i64) -> Result<()> {
     let buried =
         Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::DeletedAt.is_not_null()).all(&ctx.db).await?;
-    for asset in buried {
-        ctx.storage.delete(Path::new(&asset.thumb_key)).await?;
-        ctx.storage.delete(Path::new(&asset.storage_key)).await?;
+    let mut failed = None;
+    for key in buried.iter().flat_map(|asset| [&asset.thumb_key, &asset.storage_key]) {
+        // One file that resists does not keep the others.
+        if let Err(error) = ctx.storage.delete(Path::new(key)).await {
+            failed.get_or_insert(error);
+        }
     }
-    Ok(())
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
