@@ -29,7 +29,8 @@ impl MigrationTrait for Migration {
                 .take(),
         )
         .await?;
-        index(m, "auth_events", &["user_id", "created_at"]).await?;
+        index(m, "auth_events", &["user_id", "ip", "failure"]).await?;
+        index(m, "auth_events", &["user_id", "failure", "created_at"]).await?;
         index(m, "auth_events", &["created_at"]).await
     }
 

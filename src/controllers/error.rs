@@ -41,6 +41,13 @@ pub const FORGOTTEN: WayOut = WayOut {
     url: "/password/forgot",
 };
 
+/// Whoever is told to wait for another mail has some already.
+pub const MAILED: WayOut = WayOut {
+    text: "If this address has an account, the newest link in its mail works: look there first.",
+    label: "Back to log in",
+    url: "/login",
+};
+
 impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
         Self::TooOften { refused, way_out: None }

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Result,
+    Error, Result,
+    error::MAILED,
     extractors::{Client, Page, session_cookie},
     registrations::{Credentials, Link, form, link_word},
 };
@@ -42,7 +43,8 @@ async fn send(
     page: Page,
     Form(given): Form<Credentials>,
 ) -> Result<Response> {
-    users::request_reset(&ctx, &client, &given.email).await??;
+    let asked = users::request_reset(&ctx, &client, &given.email).await?;
+    asked.map_err(|refused| Error::TooOften { refused, way_out: Some(MAILED) })?;
     page.html("users/check_mail.html", json!({ "email": given.email.trim(), "what": "reset" }))
 }
 

@@ -4,8 +4,8 @@
 use chrono::TimeDelta;
 use loco_rs::Result;
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait,
-    EnumIter, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{
@@ -108,12 +108,4 @@ pub(super) async fn forget(db: &impl ConnectionTrait, user_id: i64) -> Result<()
 pub(super) async fn sweep(db: &impl ConnectionTrait) -> Result<u64> {
     let before = clock::now(db).await? - KEPT;
     Ok(Entity::delete_many().filter(Column::CreatedAt.lt(before)).exec(db).await?.rows_affected)
-}
-
-impl Model {
-    #[must_use]
-    #[expect(clippy::expect_used, reason = "a CHECK keeps auth_events.action to these words")]
-    pub fn action(&self) -> Action {
-        Action::try_from_value(&self.action).expect("auth_events.action")
-    }
 }

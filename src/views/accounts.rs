@@ -22,7 +22,6 @@ pub struct SessionView {
     pub icon: &'static str,
     pub ip: String,
     pub last_seen_at: String,
-    pub started_at: String,
     pub is_here: bool,
 }
 
@@ -65,7 +64,6 @@ fn session_view(session: &sessions::Model, is_here: bool) -> SessionView {
         icon: if is_phone(&session.user_agent) { "smartphone" } else { "monitor" },
         ip: session.ip.clone(),
         last_seen_at: session.last_seen_at.to_rfc3339(),
-        started_at: session.created_at.to_rfc3339(),
         is_here,
     }
 }
