@@ -12,10 +12,12 @@
     reason = "rules for nproxy itself: a stand-in has no database clock, no jobs and no settings"
 )]
 
+pub mod btcpay;
 mod control;
 pub mod gemini;
 mod host;
 pub mod mail;
+pub mod nowpayments;
 mod pages;
 pub mod paint;
 pub mod proxy;
