@@ -111,7 +111,8 @@ impl Btcpay {
         let query = [("orderId", order_id), ("includeArchived", "true")];
         let reply = self.call(http, &["invoices"], &query, None, &private).await?;
         let all: Vec<Invoice> = parse(&reply)?;
-        let ours = all.into_iter().filter(|it| it.order_id() == Some(order_id) && self.owns(it));
+        // Told newest first, and of equals the last one wins.
+        let ours = all.into_iter().rev().filter(|it| it.order_id() == Some(order_id) && self.owns(it));
         let Some(best) = ours.max_by_key(Invoice::precedence) else { return Ok(None) };
         let checkout = self.checkout(http, &best).await;
         checkout.map(Some).ok_or_else(|| reply.garbage("the invoice has no address to pay at"))

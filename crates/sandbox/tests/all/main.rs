@@ -10,6 +10,7 @@
 mod control;
 mod faults;
 mod mail;
+mod payments;
 mod pictures;
 mod proxies;
 mod python;
