@@ -4,6 +4,7 @@
 mod gemini_answers;
 mod gemini_properties;
 mod gemini_requests;
+mod payments;
 mod peer;
 mod proxy_urls;
 mod secrecy;
