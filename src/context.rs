@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::{
     adapters::{
         images::{Http, Provider},
+        payments::{self, Processor},
         storage::{self, Store},
     },
     models::{catalogue::Catalogue, vault::Vault},
@@ -24,6 +25,7 @@ struct Inner {
     catalogue: Catalogue,
     vault: Vault,
     http: Http,
+    till: payments::Http,
     store: Store,
     jobs: DurableQueue,
     key_freed: Notify,
@@ -40,6 +42,7 @@ impl Parts {
             vault: Vault::new(&settings),
             catalogue,
             http,
+            till: payments::Http::new(payments::CALL_DEADLINE).map_err(Error::msg)?,
             store: storage::open(&settings.storage)?,
             jobs: DurableQueue::embedded(ctx.db.clone(), durable_jobs::Settings::default()),
             key_freed: Notify::new(),
@@ -86,6 +89,24 @@ impl Parts {
     #[must_use]
     pub fn http(&self) -> &Http {
         &self.0.http
+    }
+
+    /// The payment processors that are switched on, in the order they are offered.
+    #[must_use]
+    pub fn processors(&self) -> Vec<Processor> {
+        self.0.settings.payments.processors()
+    }
+
+    /// The payment processor of this name, if it is switched on.
+    #[must_use]
+    pub fn processor(&self, name: &str) -> Option<Processor> {
+        self.0.settings.payments.processor(name)
+    }
+
+    /// The client that all calls to payment processors share.
+    #[must_use]
+    pub fn till(&self) -> &payments::Http {
+        &self.0.till
     }
 
     /// Where files lie; reading and writing goes through `ctx.storage`.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::adapters::images;
+use crate::adapters::{images, payments};
 
 pub use networks::Networks;
 
@@ -37,6 +37,8 @@ pub struct Settings {
     pub catalogue: PathBuf,
     pub storage: Storage,
     pub images: images::Settings,
+    #[serde(default)]
+    pub payments: payments::Settings,
     #[serde(default)]
     pub pool: Pool,
     pub sandbox: Sandbox,
@@ -118,6 +120,24 @@ impl Sandbox {
     }
 }
 
+/// A payment processor that is left empty means the sandbox while it is on, and none otherwise. Its whole branch counts:
+/// a real address never meets the sandbox's keys.
+fn point_at_processors(tree: &mut Value) {
+    if tree["sandbox"]["on"] != true {
+        return;
+    }
+    let url = format!("http://127.0.0.1:{}", tree["sandbox"]["port"]);
+    for (name, sandbox) in
+        [("btcpay", sandbox::btcpay::settings(&url)), ("nowpayments", sandbox::nowpayments::settings(&url))]
+    {
+        let branch = &mut tree["payments"][name];
+        let empty = branch.as_object().is_none_or(|it| it.values().all(|it| it == ""));
+        if empty {
+            *branch = sandbox;
+        }
+    }
+}
+
 /// An address of a provider that is left empty means the sandbox while it is on, and the vendor's own otherwise.
 fn point_at_providers(tree: &mut Value) {
     let sandbox = (tree["sandbox"]["on"] == true).then(|| format!("http://127.0.0.1:{}", tree["sandbox"]["port"]));
@@ -140,14 +160,28 @@ pub(crate) fn url_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> std::
     text.parse().map_err(|error| de::Error::custom(format!("{text:?} is not an address: {error}")))
 }
 
+/// As [`url_from_text`]; an empty text is none.
+///
+/// # Errors
+/// Names the text that is not an address.
+pub(crate) fn url_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Url>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error| de::Error::custom(format!("{text:?} is not an address: {error}")))
+}
+
 impl Settings {
     /// # Errors
     /// Says which setting is wrong and how to mend it.
     pub fn load(config: &Config, environment: &Environment) -> Result<Self> {
         let mut tree = config.settings.clone().ok_or_else(|| Error::string("config: no `settings:` section"))?;
         point_at_providers(&mut tree);
+        point_at_processors(&mut tree);
         let settings: Self =
             serde_json::from_value(tree).map_err(|e| Error::Message(format!("config: settings: {e}")))?;
+        settings.payments.check().map_err(Error::Message)?;
         if *environment == Environment::Production {
             settings.fit_for_production()?;
         }

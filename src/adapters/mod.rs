@@ -1,4 +1,5 @@
 //! What speaks to somebody else's computer. Imports nothing of ours but settings.
 
 pub mod images;
+pub mod payments;
 pub mod storage;

@@ -27,6 +27,8 @@ impl Initializer for Sandbox {
         let options = sandbox::Options {
             http: SocketAddr::from(([127, 0, 0, 1], settings.port)),
             smtp: SocketAddr::from(([127, 0, 0, 1], settings.smtp_port)),
+            btcpay_webhook: format!("{}/webhooks/btcpay", parts.settings().app_url.as_str().trim_end_matches('/')),
+            confirm_after: Some(sandbox::CONFIRM_AFTER),
             ..sandbox::Options::default()
         };
         let running = sandbox::Sandbox::start(options).await.map_err(|e| {
@@ -36,7 +38,7 @@ impl Initializer for Sandbox {
                 settings.port, settings.smtp_port
             ))
         })?;
-        tracing::warn!(url = settings.url(), "the sandbox stands in for image providers and mail");
+        tracing::warn!(url = settings.url(), "the sandbox stands in for image providers, payment processors and mail");
         ctx.shared_store.insert(Arc::new(running));
         Ok(())
     }

@@ -15,6 +15,7 @@ mod gemini_noise;
 mod gemini_properties;
 mod gemini_requests;
 mod key_tests;
+mod payments;
 mod peer;
 mod proxies;
 mod proxy_urls;

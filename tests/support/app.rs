@@ -84,6 +84,7 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         // A name that browsers take for safe, so that the cookie's `Secure` holds.
         let url = format!("http://localhost:{}", address.port());
+        sandbox.btcpay().webhook(&format!("{url}/webhooks/btcpay"), sandbox::btcpay::WEBHOOK_SECRET);
         let config = config(&url, &database.url, &folder, &sandbox, s3.as_ref(), &setup).await;
 
         let booted = App::boot(StartMode::ServerAndWorker, &Environment::Test, config).await.unwrap();
@@ -314,6 +315,8 @@ async fn config(
         settings["storage"]["s3_secret_access_key"] = json!(s3.s3_secret_access_key.expose_secret());
     }
     settings["images"]["gemini"]["base_url"] = json!(sandbox.url());
+    settings["payments"]["btcpay"] = sandbox::btcpay::settings(&sandbox.url());
+    settings["payments"]["nowpayments"] = sandbox::nowpayments::settings(&sandbox.url());
     settings["pool"] = setup.pool.clone();
     settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });
     settings["sandbox"]["on"] = json!(false);

@@ -1,5 +1,7 @@
 //! The same controls over HTTP, for people with curl and for other processes.
 
+mod till;
+
 use std::time::Duration;
 
 use axum::{
@@ -10,6 +12,8 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+pub(crate) use till::{Act, routes as till};
 
 use crate::{Fault, Gemini, MailBox, SmtpFault};
 

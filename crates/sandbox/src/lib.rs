@@ -1,8 +1,9 @@
 //! Offline stand-ins that speak the real protocols of nproxy's outside world.
 //!
-//! A [`Sandbox`] is one HTTP server that answers like Google's `generateContent` image API, one SMTP
-//! server that catches mail, and a few pages to look at both. Each can be told to fail in the ways
-//! the real ones do. [`proxy::Proxy`] is a forward proxy that can misbehave in the same spirit.
+//! A [`Sandbox`] is one HTTP server that answers like Google's `generateContent` image API, like a
+//! BTCPay Server and like NOWPayments (with checkout pages where a person pays, late or too little),
+//! one SMTP server that catches mail, and a few pages to look at them all. Each can be told to fail
+//! in the ways the real ones do. [`proxy::Proxy`] is a forward proxy that can misbehave in the same spirit.
 //!
 //! Servers run on threads of their own, so a sandbox kept in a `static` outlives the runtime of the
 //! test that started it. Dropping the handle stops them.
@@ -12,27 +13,40 @@
     reason = "rules for nproxy itself: a stand-in has no database clock, no jobs and no settings"
 )]
 
+pub mod btcpay;
+mod clock;
 mod control;
+mod courier;
 pub mod gemini;
 mod host;
 pub mod mail;
+pub mod nowpayments;
 mod pages;
 pub mod paint;
 pub mod proxy;
+mod spoil;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
+pub use btcpay::{Amount, Btcpay};
+pub use clock::Clock;
+pub use courier::{Attempt, Courier, Webhooks};
 pub use gemini::{Call, Fault, Gemini, Input};
 pub use mail::{Mail, MailBox, SmtpFault};
+pub use nowpayments::Nowpayments;
 pub use proxy::{Proxy, ProxyFault, ProxyKind, ProxyOptions};
+pub use spoil::{Spoil, Trouble, Troubles};
 
 use host::Host;
 
 /// How long an answer takes by default: long enough to see a waiting state, short enough for a demo.
 pub const DEFAULT_LATENCY: Duration = Duration::from_millis(900);
+
+/// How long a person waits for blocks at the checkout of a demo.
+pub const CONFIRM_AFTER: Duration = Duration::from_secs(3);
 
 /// Where a sandbox listens and how slowly it answers.
 #[derive(Clone, Debug)]
@@ -43,12 +57,22 @@ pub struct Options {
     pub smtp: SocketAddr,
     /// Time from request to picture, drawing included. Default 900 ms; tests use zero.
     pub latency: Duration,
+    /// Where the BTCPay store's webhook points; empty = it has none. NOWPayments is told with each invoice.
+    pub btcpay_webhook: String,
+    /// Coins on the chain are confirmed by themselves after this, step by step at NOWPayments. `None`: when told to.
+    pub confirm_after: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { http: anywhere, smtp: anywhere, latency: DEFAULT_LATENCY }
+        Self {
+            http: anywhere,
+            smtp: anywhere,
+            latency: DEFAULT_LATENCY,
+            btcpay_webhook: String::new(),
+            confirm_after: None,
+        }
     }
 }
 
@@ -59,6 +83,9 @@ pub struct Sandbox {
     smtp: SocketAddr,
     gemini: Gemini,
     mail: MailBox,
+    btcpay: Btcpay,
+    nowpayments: Nowpayments,
+    clock: Clock,
     _host: Host,
 }
 
@@ -71,19 +98,30 @@ impl Sandbox {
     #[allow(clippy::unused_async, reason = "part of the agreed interface")]
     pub async fn start(o: Options) -> std::io::Result<Self> {
         let host = Host::new("sandbox")?;
-        let (gemini, mail) = (Gemini::new(o.latency), MailBox::default());
+        let (gemini, mail, clock) = (Gemini::new(o.latency), MailBox::default(), Clock::default());
+        let btcpay = Btcpay::new(clock.clone(), o.confirm_after);
+        btcpay.webhook(&o.btcpay_webhook, btcpay::WEBHOOK_SECRET);
+        let nowpayments = Nowpayments::new(clock.clone(), o.confirm_after);
+        let till = Till { btcpay: btcpay.clone(), nowpayments: nowpayments.clone(), clock: clock.clone() };
 
         let http = host.bind(o.http)?;
         let smtp = host.bind(o.smtp)?;
         let addresses = (http.local_addr()?, smtp.local_addr()?);
 
         let routes = gemini::routes(&gemini)
+            .merge(btcpay::routes(&btcpay))
+            .merge(nowpayments::routes(&nowpayments))
             .merge(control::routes(&gemini, &mail))
-            .merge(pages::routes(&gemini, &mail, addresses));
+            .merge(control::till(&till))
+            .merge(pages::routes(&gemini, &mail, addresses, &till));
         host.spawn(host::serve(http, routes));
         host.spawn(mail::serve(smtp, mail.clone()));
+        host.spawn(btcpay.clone().work());
+        host.spawn(btcpay.courier().clone().work());
+        host.spawn(nowpayments.clone().work());
+        host.spawn(nowpayments.courier().clone().work());
 
-        Ok(Self { http: addresses.0, smtp: addresses.1, gemini, mail, _host: host })
+        Ok(Self { http: addresses.0, smtp: addresses.1, gemini, mail, btcpay, nowpayments, clock, _host: host })
     }
 
     /// Where the HTTP server really listens.
@@ -110,4 +148,27 @@ impl Sandbox {
     pub fn mail(&self) -> &MailBox {
         &self.mail
     }
+
+    /// The BTCPay Server: its invoices, what happens to them, and how it fails.
+    pub fn btcpay(&self) -> &Btcpay {
+        &self.btcpay
+    }
+
+    /// NOWPayments: its invoices and payments, what happens to them, and how it fails.
+    pub fn nowpayments(&self) -> &Nowpayments {
+        &self.nowpayments
+    }
+
+    /// The time of both processors.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+/// The processors, for those who steer and show both.
+#[derive(Clone, Debug)]
+struct Till {
+    btcpay: Btcpay,
+    nowpayments: Nowpayments,
+    clock: Clock,
 }

@@ -2,9 +2,11 @@
 //!
 //! Plain HTML without scripts or anything from elsewhere. Whatever came from outside goes through [`esc`].
 
+mod checkout;
 mod html;
 mod overview;
 mod post;
+mod till;
 
 use std::net::SocketAddr;
 
@@ -17,7 +19,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::{Gemini, MailBox};
+use crate::{Gemini, MailBox, Till};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'";
@@ -27,11 +29,12 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; fram
 struct Desk {
     gemini: Gemini,
     mail: MailBox,
+    till: Till,
     http: SocketAddr,
     smtp: SocketAddr,
 }
 
-pub(crate) fn routes(gemini: &Gemini, mail: &MailBox, (http, smtp): (SocketAddr, SocketAddr)) -> Router {
+pub(crate) fn routes(gemini: &Gemini, mail: &MailBox, (http, smtp): (SocketAddr, SocketAddr), till: &Till) -> Router {
     Router::new()
         .route("/", get(overview::page))
         .route("/faults", post(overview::set_fault))
@@ -46,9 +49,18 @@ pub(crate) fn routes(gemini: &Gemini, mail: &MailBox, (http, smtp): (SocketAddr,
         .route("/mail/{id}", get(post::mail))
         .route("/mail/{id}/html", get(post::html))
         .route("/mail/{id}/raw", get(post::raw))
+        .route("/payments", get(till::page))
+        .route("/payments/webhooks", post(till::set_webhooks))
+        .route("/payments/release", post(till::release))
+        .route("/payments/trouble", post(till::set_trouble))
+        .route("/payments/time", post(till::pass))
+        .route("/i/{id}", get(checkout::btcpay))
+        .route("/i/{id}/acts", post(checkout::act_btcpay))
+        .route("/payment/", get(checkout::nowpayments))
+        .route("/payment/{id}/acts", post(checkout::act_nowpayments))
         .route("/style.css", get(html::style))
         .layer(middleware::from_fn(guard))
-        .with_state(Desk { gemini: gemini.clone(), mail: mail.clone(), http, smtp })
+        .with_state(Desk { gemini: gemini.clone(), mail: mail.clone(), till: till.clone(), http, smtp })
 }
 
 /// Sends the policy with every page and refuses forms from other sites.

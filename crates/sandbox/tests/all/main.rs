@@ -11,6 +11,7 @@ mod billing;
 mod control;
 mod faults;
 mod mail;
+mod payments;
 mod pictures;
 mod proxies;
 mod python;
