@@ -18,7 +18,10 @@ use migration::Migrator;
 use crate::{
     context::Parts,
     controllers, initializers, tasks,
-    workers::{deliver_mail::DeliverMail, erase_files::EraseFiles, fulfil_run::FulfilRun, run_task::RunTask},
+    workers::{
+        apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_receipt::DeliverReceipt,
+        erase_files::EraseFiles, fulfil_run::FulfilRun, run_task::RunTask,
+    },
 };
 
 pub struct App;
@@ -80,12 +83,15 @@ impl Hooks for App {
             .add_route(controllers::pictures::routes())
             .add_route(controllers::files::routes())
             .add_route(controllers::billing::routes())
+            .add_route(controllers::webhooks::routes())
             .add_route(controllers::health::routes())
     }
 
     async fn connect_workers(ctx: &AppContext, queue: &Queue) -> Result<()> {
         queue.register(FulfilRun::build(ctx)).await?;
         queue.register(DeliverMail::build(ctx)).await?;
+        queue.register(ApplyPayment::build(ctx)).await?;
+        queue.register(DeliverReceipt::build(ctx)).await?;
         queue.register(EraseFiles::build(ctx)).await?;
         queue.register(RunTask::build(ctx)).await?;
         Ok(())

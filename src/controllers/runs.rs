@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// htmx's word for "this is what I have already".
-const PTAG: &str = "hx-ptag";
+pub(super) const PTAG: &str = "hx-ptag";
 
 /// Most polls change nothing: those cost one session, one run, and no page.
 async fn show(State(ctx): State<AppContext>, OwnRun(run, generation): OwnRun, request: Request) -> Result<Response> {
@@ -55,7 +55,7 @@ async fn show(State(ctx): State<AppContext>, OwnRun(run, generation): OwnRun, re
     Ok(response)
 }
 
-fn carries(request: &Request, name: &str, tag: &str) -> bool {
+pub(super) fn carries(request: &Request, name: &str, tag: &str) -> bool {
     request
         .headers()
         .get(name)

@@ -1,5 +1,6 @@
 mod account;
 mod accounts;
+mod billing;
 mod blocking;
 mod deletion;
 mod ended_sessions;
@@ -16,3 +17,4 @@ mod strangers;
 mod studio;
 mod throttles;
 mod uploads;
+mod webhooks;

@@ -8,6 +8,7 @@ mod browser;
 pub mod bulk;
 mod database;
 mod html;
+mod payments;
 mod person;
 pub mod pictures;
 pub mod s3;

@@ -14,13 +14,14 @@ use uuid::Uuid;
 use super::CurrentUser;
 use crate::{
     controllers::Error,
-    models::{assets, conversations, generations, runs, sessions, users},
+    models::{assets, conversations, generations, invoices, runs, sessions, users},
 };
 
 pub struct OwnConversation(pub conversations::Model);
 pub struct OwnRun(pub runs::Model, pub generations::Model);
 pub struct OwnAsset(pub assets::Model);
 pub struct OwnSession(pub sessions::Model);
+pub struct OwnInvoice(pub invoices::Model);
 
 impl FromRequestParts<AppContext> for OwnConversation {
     type Rejection = Response;
@@ -55,6 +56,15 @@ impl FromRequestParts<AppContext> for OwnSession {
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
         let (user, pid) = person_and_pid(parts, ctx).await?;
         found(sessions::own(&ctx.db, &user, pid).await).map(Self)
+    }
+}
+
+impl FromRequestParts<AppContext> for OwnInvoice {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(invoices::own(&ctx.db, &user, pid).await).map(Self)
     }
 }
 
