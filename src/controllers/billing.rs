@@ -53,6 +53,10 @@ async fn create(
             let text = "This way to pay is not on offer. Nothing was charged; choose one of those below.";
             overview(&ctx, &user, page, StatusCode::UNPROCESSABLE_ENTITY, text).await
         }
+        Opening::TooMany => {
+            let text = "You have made many invoices in this hour. Nothing was charged; try again later.";
+            overview(&ctx, &user, page, StatusCode::TOO_MANY_REQUESTS, text).await
+        }
         Opening::Barred => Err(Error::SignInFirst),
     }
 }

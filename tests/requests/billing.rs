@@ -197,6 +197,23 @@ async fn one_open_invoice() {
     app.finish().await;
 }
 
+/// F17: who changes their mind all the time has to wait a while, and keeps the invoice that is open.
+#[tokio::test]
+async fn so_many_invoices_an_hour() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.sign_in("ada").await;
+    for n in 0..10 {
+        app.bill(&ada, ["btcpay", "nowpayments"][n % 2]).await;
+    }
+    let refused = ada.post("/app/billing/invoices", &[("processor", "btcpay")]).await;
+    assert_eq!(refused.status, 429);
+    assert!(refused.html().text().contains("Nothing was charged"));
+    assert_eq!(app.count("SELECT COUNT(*) FROM invoices WHERE state = 'new'").await, 1);
+    app.bill(&ada, "nowpayments").await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM invoices").await, 10);
+    app.finish().await;
+}
+
 /// F17: a create whose answer was lost is searched for before it is repeated; while the processor is away nothing is
 /// charged, and the page says so.
 #[tokio::test]

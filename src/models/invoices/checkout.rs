@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait,
-    QueryFilter, prelude::DateTimeUtc, sea_query::Expr,
+    PaginatorTrait, QueryFilter, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -24,6 +24,9 @@ const LIFE: TimeDelta = TimeDelta::hours(1);
 /// Whoever asks the processor for a checkout has so long; longer than the call can take.
 const OPENING: TimeDelta = TimeDelta::seconds(60);
 
+/// Invoices that one person may make in an hour: each is a checkout at the processor's, and is watched for a week.
+const HOURLY: u64 = 10;
+
 /// What became of the wish to pay.
 #[derive(Debug)]
 pub enum Opening {
@@ -32,6 +35,8 @@ pub enum Opening {
     Open(Model),
     /// A month waits behind the running one already; nothing was opened.
     AlreadyQueued,
+    /// The person has made enough invoices for this hour; nothing was opened.
+    TooMany,
     /// The processor is not on offer; nothing was opened.
     NoSuchProcessor,
     /// The account was blocked or deleted since the request came in; nothing was opened.
@@ -56,6 +61,7 @@ pub async fn open(ctx: &AppContext, user: &users::Model, processor: &str) -> Res
     }
     let invoice = match reusable(&txn, user, &processor, now).await? {
         Some(open) => open,
+        None if made_since(&txn, user, now - TimeDelta::hours(1)).await? >= HOURLY => return Ok(Opening::TooMany),
         None => draft(&txn, user, &processor, ctx.parts().catalogue().plan(), now).await?,
     };
     // The order is known here before the processor hears of it.
@@ -85,6 +91,11 @@ async fn reusable(
     // It is still watched: whoever pays it nevertheless gets the month.
     open.leave(txn, left_for).await?;
     Ok(None)
+}
+
+async fn made_since(txn: &DatabaseTransaction, user: &users::Model, since: DateTimeUtc) -> Result<u64> {
+    let made = Entity::find().filter(Column::UserId.eq(user.id)).filter(Column::CreatedAt.gt(since));
+    Ok(made.count(txn).await?)
 }
 
 async fn draft(
