@@ -105,6 +105,14 @@ pub fn view(invoice: &Model, month: Option<&allowances::Model>) -> InvoiceView {
                 money(invoice.paid_minor, &invoice.currency)
             ),
         ),
+        State::Expired if invoice.paid_minor > 0 => (
+            "The time to pay is over",
+            format!(
+                "{} of {price} arrived. It is not lost: write to us, or send the rest if your wallet still can. It counts \
+                 as soon as all of it is there.",
+                money(invoice.paid_minor, &invoice.currency)
+            ),
+        ),
         State::Expired => (
             "The time to pay is over",
             "Nothing was charged. If you have sent money, do nothing: it counts as soon as it arrives.".into(),

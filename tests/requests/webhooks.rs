@@ -125,6 +125,13 @@ async fn too_little_and_nearly_enough() {
     assert_eq!(app.invoice(&nearly).await.state, "paid");
     assert_eq!(app.months().await, 1);
 
+    // When the time is over the rest still counts, and meanwhile the person is free to start anew.
+    app.set_time("invoices", "expires_at", Utc::now() - TimeDelta::seconds(1), "state = 'underpaid'").await;
+    due(&app).await;
+    invoices::poll(&app.ctx).await.unwrap();
+    let page = ada.get(&half).await.html();
+    assert!(page.text().contains("$4.99 of $9.99 arrived. It is not lost"), "{}", page.text());
+    assert_ne!(app.bill(&ada, "btcpay").await, half);
     app.pay_with_lightning(&half).await;
     invoices::apply(&app.ctx, app.invoice(&half).await.id).await.unwrap();
     assert_eq!(app.invoice(&half).await.state, "paid", "the rest at the same checkout");

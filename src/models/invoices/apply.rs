@@ -208,11 +208,20 @@ impl Model {
         }
     }
 
-    /// Nobody can have paid what no checkout was opened for: the clock alone ends it.
+    /// Not every processor ends an invoice, and none ends one that is paid in part. The person first, as for all news.
     pub(super) async fn expire_by_clock(&self, ctx: &AppContext) -> Result<()> {
-        if self.state() == State::New && self.expires_at <= clock::now(&ctx.db).await? {
-            self.leave(&ctx.db, State::Expired).await?;
+        let is_due =
+            |invoice: &Self, now| matches!(invoice.state(), State::New | State::Underpaid) && invoice.expires_at <= now;
+        if !is_due(self, clock::now(&ctx.db).await?) {
+            return Ok(());
         }
+        let txn = begin(&ctx.db).await?;
+        allowances::one_at_a_time(&txn, self.user_id).await?;
+        let invoice = self.again(&txn).await?;
+        if is_due(&invoice, clock::now(&txn).await?) {
+            invoice.leave(&txn, State::Expired).await?;
+        }
+        txn.commit().await?;
         Ok(())
     }
 }

@@ -83,7 +83,7 @@ async fn reusable(
         .await?;
     let Some(open) = open else { return Ok(None) };
     let left_for = match open.state() {
-        State::New if open.expires_at <= now => State::Expired,
+        State::New | State::Underpaid if open.expires_at <= now => State::Expired,
         State::New if open.processor != processor.name() => State::Canceled,
         State::Expired | State::Canceled | State::Paid | State::Refunded => return Ok(None),
         State::New | State::Pending | State::Confirming | State::Underpaid => return Ok(Some(open)),
@@ -131,13 +131,13 @@ async fn draft(
 }
 
 impl Model {
-    /// `new` to a state in which nobody is expected to pay any more; nothing happens when money has come meanwhile.
+    /// To a state in which nobody is expected to pay any more; nothing happens when it has moved on meanwhile.
     pub(super) async fn leave(&self, db: &impl ConnectionTrait, to: State) -> Result<bool> {
         let left = Entity::update_many()
             .col_expr(Column::State, Expr::value(text(to)))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1))
             .filter(Column::Id.eq(self.id))
-            .filter(Column::State.eq(text(State::New)))
+            .filter(Column::State.eq(self.state.clone()))
             .exec(db)
             .await?;
         Ok(left.rows_affected == 1)
