@@ -112,7 +112,7 @@ async fn one_plan_is_on_offer() {
     app.finish().await;
 }
 
-/// F17: from the button to an active plan at BTCPay: the right amount is asked for, coming back proves nothing, the page
+/// F17: from the button to an active plan at `BTCPay`: the right amount is asked for, coming back proves nothing, the page
 /// follows by polling, and one receipt is mailed.
 #[tokio::test]
 async fn a_month_is_bought_with_bitcoin() {
@@ -155,7 +155,7 @@ async fn a_month_is_bought_with_bitcoin() {
     app.finish().await;
 }
 
-/// F17: the same at NOWPayments, where the payment appears when a coin is chosen.
+/// F17: the same at `NOWPayments`, where the payment appears when a coin is chosen.
 #[tokio::test]
 async fn a_month_is_bought_with_another_coin() {
     let app = TestApp::start().await;

@@ -86,7 +86,7 @@ async fn bad_webhooks_are_ignored() {
     app.finish().await;
 }
 
-/// F19: forged NOWPayments notifications are 401; what it takes back before anything was paid gives nothing.
+/// F19: forged `NOWPayments` notifications are 401; what it takes back before anything was paid gives nothing.
 #[tokio::test]
 async fn forged_notifications_are_ignored() {
     let app = TestApp::start().await;

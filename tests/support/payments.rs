@@ -32,13 +32,13 @@ impl TestApp {
         self.invoice(path).await.processor_ref.unwrap()
     }
 
-    /// Pays an invoice at the BTCPay server in one go.
+    /// Pays an invoice at the `BTCPay` server in one go.
     pub async fn pay_with_lightning(&self, path: &str) {
         let reference = self.reference(path).await;
         self.sandbox.btcpay().pay(&reference, Way::Lightning, Amount::Due).unwrap();
     }
 
-    /// A delivery of the BTCPay store's webhook; what we answered.
+    /// A delivery of the `BTCPay` store's webhook; what we answered.
     pub async fn deliver(&self, delivery: &str, kind: &str, reference: &str, secret: &str) -> u16 {
         let body = json!({
             "deliveryId": delivery, "originalDeliveryId": delivery, "isRedelivery": false, "type": kind,
@@ -47,7 +47,7 @@ impl TestApp {
         self.post_webhook("btcpay", body.to_string(), secret).await
     }
 
-    /// Any body, signed like BTCPay does.
+    /// Any body, signed like `BTCPay` does.
     pub async fn post_webhook(&self, processor: &str, body: String, secret: &str) -> u16 {
         let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&body);
         let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();

@@ -53,7 +53,7 @@ async fn look(ctx: &AppContext, invoice: Model) -> Result<Option<Applied>> {
     if !invoice.claim_look(&ctx.db, now).await? {
         return Ok(None);
     }
-    let applied = Box::pin(apply(ctx, invoice.id)).await?;
+    let applied = apply(ctx, invoice.id).await?;
     // The processor has had its say; where it ends nothing by itself, the clock does.
     if !matches!(applied, Applied::Unanswered(_) | Applied::NoProcessor)
         && let Some(invoice) = by_id(&ctx.db, invoice.id).await?

@@ -60,7 +60,7 @@ pub async fn reconcile(ctx: &AppContext) -> Result<Vec<Finding>> {
             }
         };
         for truth in &truths {
-            findings.extend(Box::pin(compare(ctx, name, truth)).await?);
+            findings.extend(compare(ctx, name, truth).await?);
         }
         let told: HashMap<&str, &Truth> = truths.iter().map(|truth| (truth.reference.as_str(), truth)).collect();
         let paid_here = Entity::find()
