@@ -27,6 +27,8 @@ mod m20261121_000015_provider_keys;
 mod m20261121_000016_key_leases;
 mod m20261121_000017_attempts;
 mod m20261121_000018_materials;
+mod m20261124_000026_storage_objects;
+mod m20261124_000027_chosen_uploads;
 
 pub struct Migrator;
 
@@ -52,6 +54,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000016_key_leases::Migration),
             Box::new(m20261121_000017_attempts::Migration),
             Box::new(m20261121_000018_materials::Migration),
+            Box::new(m20261124_000026_storage_objects::Migration),
+            Box::new(m20261124_000027_chosen_uploads::Migration),
         ]
     }
 }

@@ -16,6 +16,7 @@ pub mod provider_keys;
 pub mod proxies;
 pub mod runs;
 pub mod sessions;
+pub mod storage_objects;
 pub mod tokens;
 pub mod users;
 pub mod vault;

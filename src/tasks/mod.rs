@@ -5,6 +5,8 @@ pub mod key_add;
 pub mod key_cooldown_recovery;
 pub mod key_list;
 pub mod ledger_check;
+pub mod object_check;
+pub mod object_sweep;
 pub mod stuck_run_recovery;
 pub mod user_activate;
 
@@ -20,6 +22,8 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(key_cooldown_recovery::KeyCooldownRecovery);
     tasks.register(key_list::KeyList);
     tasks.register(ledger_check::LedgerCheck);
+    tasks.register(object_check::ObjectCheck);
+    tasks.register(object_sweep::ObjectSweep);
     tasks.register(stuck_run_recovery::StuckRunRecovery);
     tasks.register(user_activate::UserActivate);
 }

@@ -6,4 +6,5 @@ mod ledger;
 mod ledger_check;
 mod ledger_walk;
 mod runs;
+mod storage_objects;
 mod vault;

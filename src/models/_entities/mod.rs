@@ -16,4 +16,5 @@ pub mod provider_keys;
 pub mod proxies;
 pub mod runs;
 pub mod sessions;
+pub mod storage_objects;
 pub mod users;
