@@ -1,6 +1,8 @@
 mod accounts;
 mod errors;
 mod generations;
+mod given;
+mod hostile;
 mod pages;
 mod polling;
 mod seen;
