@@ -6,6 +6,7 @@ mod binary;
 mod books;
 mod browser;
 mod database;
+pub mod hostile;
 mod html;
 mod person;
 pub mod pictures;
