@@ -46,7 +46,7 @@ impl Hooks for App {
     /// Runs twice on `start`, so it only builds: no connections, no spawned tasks.
     async fn after_context(ctx: AppContext) -> Result<AppContext> {
         let parts = Parts::build(&ctx)?;
-        let storage = parts.store().storage()?;
+        let storage = parts.store().storage();
         ctx.shared_store.insert(parts.clone());
         let queue = Queue::from_provider(Arc::new(parts.jobs().clone()));
         Ok(ctx.into_builder().queue_provider(Arc::new(queue)).storage(Arc::new(storage)).build())

@@ -65,8 +65,9 @@ async fn create(
     State(ctx): State<AppContext>,
     CurrentUser(user): CurrentUser,
     page: Page,
-    AskForm(ask): AskForm,
+    AskForm(mut ask): AskForm,
 ) -> Result<Response> {
+    ask.take_image(&ctx, &user).await?;
     match models::generations::submit(&ctx, &user, None, ask.clone()).await? {
         Submission::Accepted { conversation, .. } | Submission::Repeated { conversation, .. } => {
             Ok(Redirect::to(&views::conversations::url(&conversation)).into_response())

@@ -63,6 +63,8 @@ pub enum Reason {
     Deadline,
     /// The pictures could not be stored.
     Storage,
+    /// The picture to start from could not be read.
+    Source,
 }
 
 /// Everything that the run needs, as it was when it was asked for.

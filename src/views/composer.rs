@@ -66,6 +66,8 @@ pub struct Input {
     pub pid: String,
     pub thumb_url: String,
     pub alt: &'static str,
+    /// What happens to a picture that came along and is not used.
+    pub unused_words: &'static str,
     pub remove_url: String,
 }
 
@@ -175,6 +177,11 @@ pub fn view(
             pid: asset.pid.to_string(),
             thumb_url: thumb_url(asset),
             alt: "The picture to start from",
+            unused_words: if asset.is_upload() {
+                "If nothing is made from it, it is removed after 7 days."
+            } else {
+                ""
+            },
             remove_url: page.to_owned(),
         }),
         errors: Errors {

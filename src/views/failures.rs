@@ -24,6 +24,7 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::Unavailable => "Temporarily unavailable, nothing was charged. Try again in a few minutes.",
         Reason::Deadline => "No answer in time. You were not charged. Try again.",
         Reason::Storage => "Something broke on our side. You were not charged. Try again.",
+        Reason::Source => "The picture you started from could not be read. You were not charged. Choose it again.",
     }
 }
 
@@ -39,5 +40,6 @@ pub const fn short(reason: Reason) -> &'static str {
         Reason::Unavailable => "Unavailable, not charged",
         Reason::Deadline => "No answer in time, not charged",
         Reason::Storage => "Broken on our side, not charged",
+        Reason::Source => "Start picture not readable, not charged",
     }
 }

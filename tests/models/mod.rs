@@ -16,4 +16,5 @@ mod ledger_scale;
 mod ledger_walk;
 mod proxy_health;
 mod runs;
+mod storage_objects;
 mod vault;

@@ -5,6 +5,8 @@ mod deletion;
 mod ended_sessions;
 mod errors;
 mod generations;
+mod given;
+mod hostile;
 mod mails;
 mod new_address;
 mod pages;

@@ -24,8 +24,9 @@ pub(super) async fn create(
     CurrentUser(user): CurrentUser,
     OwnConversation(conversation): OwnConversation,
     mut page: Page,
-    AskForm(ask): AskForm,
+    AskForm(mut ask): AskForm,
 ) -> Result<Response> {
+    ask.take_image(&ctx, &user).await?;
     let url = views::conversations::url(&conversation);
     let (generation, conversation) =
         match generations::submit(&ctx, &user, Some(conversation.clone()), ask.clone()).await? {

@@ -48,7 +48,10 @@ pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
     if !run.start(&ctx.db).await? {
         return Ok(());
     }
-    let brief = Brief::of(ctx, &run).await?;
+    let Some(brief) = Brief::of(ctx, &run).await? else {
+        run.settle(ctx, Reason::Source).await?;
+        return Ok(());
+    };
     let places = outputs::of_runs(&ctx.db, vec![run.id]).await?;
     let waiting = places.into_iter().filter(|place| place.state() == outputs::State::Waiting);
     // All of them to their end, even if one finds something of ours broken: what is under way may be billed.
@@ -68,7 +71,8 @@ struct Brief {
 }
 
 impl Brief {
-    async fn of(ctx: &AppContext, run: &Model) -> Result<Self> {
+    /// `None` when the picture to start from cannot be read: deleted meanwhile, or the store does not give it.
+    async fn of(ctx: &AppContext, run: &Model) -> Result<Option<Self>> {
         let snapshot: Snapshot = serde_json::from_value(run.inputs_snapshot.clone()).map_err(Error::wrap)?;
         let provider = ctx
             .parts()
@@ -77,12 +81,18 @@ impl Brief {
         let source = match snapshot.source_asset_id {
             Some(id) => {
                 let asset = assets::by_id(&ctx.db, id).await?;
-                Some((asset.mime.clone(), asset.read(ctx).await?))
+                match asset.read(ctx).await {
+                    Ok(bytes) => Some((asset.mime.clone(), bytes)),
+                    Err(error) => {
+                        tracing::error!(run.id, asset.id, %error, "the picture to start from could not be read");
+                        return Ok(None);
+                    }
+                }
             }
             None => None,
         };
         let generation = generations::by_id(&ctx.db, run.generation_id).await?;
-        Ok(Self { snapshot, provider, user_id: generation.user_id, source })
+        Ok(Some(Self { snapshot, provider, user_id: generation.user_id, source }))
     }
 
     fn wish(&self, run: &Model, place: &outputs::Model) -> Wish<'_> {
@@ -291,7 +301,7 @@ async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_le
     };
     match answer {
         Err(failure) => Ok(Answer::Failure(failure)),
-        Ok(Output { bytes, .. }) => Ok(match picture::examine(bytes).await? {
+        Ok(Output { bytes, .. }) => Ok(match picture::examine(bytes.into()).await? {
             Ok(picture) => Answer::Picture(picture),
             Err(fault) => {
                 let said = format!("the vendor sent what cannot be shown: {fault:?}");
