@@ -27,6 +27,8 @@ mod m20261121_000015_provider_keys;
 mod m20261121_000016_key_leases;
 mod m20261121_000017_attempts;
 mod m20261121_000018_materials;
+mod m20261124_000024_deleted_conversations;
+mod m20261124_000025_erased_assets;
 
 pub struct Migrator;
 
@@ -52,6 +54,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000016_key_leases::Migration),
             Box::new(m20261121_000017_attempts::Migration),
             Box::new(m20261121_000018_materials::Migration),
+            Box::new(m20261124_000024_deleted_conversations::Migration),
+            Box::new(m20261124_000025_erased_assets::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! Files: uploads and outputs. Bytes first, under a key that cannot collide, then the row: what has a row always has bytes.
 //! A crash between the two leaves bytes that no row names. Nobody can reach them, and nothing takes them away.
 
+mod deletion;
 pub mod picture;
 
 use std::path::Path;
@@ -25,6 +26,8 @@ use crate::{adapters::storage::Download, context::Nproxy};
 use picture::Picture;
 
 pub use super::_entities::assets::Model;
+pub use deletion::{UNDO, count_in, erase, own_retrievable};
+pub(super) use deletion::{delete_in, erase_in};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]

@@ -1,4 +1,6 @@
 mod accounts;
+mod again;
+mod deletions;
 mod errors;
 mod generations;
 mod pages;

@@ -51,8 +51,21 @@ impl Made<'_> {
         } else {
             txn.rollback().await?;
             stored.discard(ctx).await;
+            self.forget(ctx).await?;
         }
         Ok(Delivery::Over)
+    }
+
+    /// The picture came too late for its run; the key did what it should.
+    async fn forget(&self, ctx: &AppContext) -> Result<()> {
+        let txn = begin(&ctx.db).await?;
+        self.attempt.close(&txn, Ok(())).await?;
+        if self.leased.release(&txn).await? {
+            health::succeeded(&txn, self.leased).await?;
+        }
+        txn.commit().await?;
+        ctx.parts().key_freed().notify_one();
+        Ok(())
     }
 
     /// `false` when the run is over, the place taken, or the lease lost: then nothing of it may stay.
