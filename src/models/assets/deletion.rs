@@ -28,18 +28,6 @@ pub const UNDO: TimeDelta = TimeDelta::seconds(20);
 /// A run that still needs the picture is waited for, this long at a time.
 const WHILE_NEEDED: TimeDelta = TimeDelta::seconds(30);
 
-/// What came of a conversation, and what was uploaded for it and is used nowhere else. `$1` is the conversation.
-const OF_CONVERSATION: &str = "
-    SELECT o.asset_id FROM outputs o JOIN runs r ON r.id = o.run_id JOIN generations g ON g.id = r.generation_id
-    WHERE g.conversation_id = $1 AND o.asset_id IS NOT NULL
-    UNION
-    SELECT m.asset_id FROM materials m JOIN generations g ON g.id = m.generation_id JOIN assets a ON a.id = m.asset_id
-    WHERE g.conversation_id = $1 AND a.origin = 'upload' AND NOT EXISTS (
-        SELECT 1 FROM materials elsewhere JOIN generations other ON other.id = elsewhere.generation_id
-        LEFT JOIN conversations c ON c.id = other.conversation_id
-        WHERE elsewhere.asset_id = m.asset_id AND c.deleted_at IS NULL
-        AND (other.conversation_id IS NULL OR other.conversation_id <> $1))";
-
 /// One of the person's own, also one that was deleted just now and may come back.
 ///
 /// # Errors
@@ -77,7 +65,7 @@ pub async fn erase(ctx: &AppContext, id: i64) -> Result<()> {
 /// The database does not answer.
 pub async fn count_in(db: &impl ConnectionTrait, conversation_id: i64) -> Result<u64> {
     Ok(Entity::find()
-        .filter(Expr::cust_with_values(format!("id IN ({OF_CONVERSATION})"), [conversation_id]))
+        .filter(Expr::cust(format!("assets.id IN ({})", of_conversation(conversation_id))))
         .filter(Column::DeletedAt.is_null())
         .count(db)
         .await?)
@@ -86,10 +74,11 @@ pub async fn count_in(db: &impl ConnectionTrait, conversation_id: i64) -> Result
 /// All files of a conversation, for good.
 pub(crate) async fn delete_in(txn: &DatabaseTransaction, conversation_id: i64) -> Result<()> {
     let sql = format!(
-        "UPDATE assets SET deleted_at = COALESCE(deleted_at, $2), erased_at = COALESCE(erased_at, $2) \
-         WHERE id IN ({OF_CONVERSATION}) AND erased_at IS NULL"
+        "UPDATE assets SET deleted_at = COALESCE(deleted_at, $1), erased_at = COALESCE(erased_at, $1) \
+         WHERE id IN ({}) AND erased_at IS NULL",
+        of_conversation(conversation_id)
     );
-    let values = [conversation_id.into(), clock::now(txn).await?.into()];
+    let values = [clock::now(txn).await?.into()];
     txn.execute_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
     Ok(())
 }
@@ -97,7 +86,7 @@ pub(crate) async fn delete_in(txn: &DatabaseTransaction, conversation_id: i64) -
 /// Takes away the bytes of what `delete_in` marked. Done twice it finds nothing to take.
 pub(crate) async fn erase_in(ctx: &AppContext, conversation_id: i64) -> Result<()> {
     let gone = Entity::find()
-        .filter(Expr::cust_with_values(format!("id IN ({OF_CONVERSATION})"), [conversation_id]))
+        .filter(Expr::cust(format!("assets.id IN ({})", of_conversation(conversation_id))))
         .filter(Column::ErasedAt.is_not_null())
         .all(&ctx.db)
         .await?;
@@ -169,4 +158,20 @@ impl Model {
 
 fn first_of(column: Column, otherwise: DateTimeUtc) -> sea_orm::sea_query::SimpleExpr {
     Func::coalesce([Expr::col(column), Expr::value(otherwise)]).into()
+}
+
+/// The ids of what came of a conversation, and of what was uploaded for it and is used nowhere else, as a subselect.
+fn of_conversation(id: i64) -> String {
+    format!(
+        "
+    SELECT o.asset_id FROM outputs o JOIN runs r ON r.id = o.run_id JOIN generations g ON g.id = r.generation_id
+    WHERE g.conversation_id = {id} AND o.asset_id IS NOT NULL
+    UNION
+    SELECT m.asset_id FROM materials m JOIN generations g ON g.id = m.generation_id JOIN assets a ON a.id = m.asset_id
+    WHERE g.conversation_id = {id} AND a.origin = 'upload' AND NOT EXISTS (
+        SELECT 1 FROM materials elsewhere JOIN generations other ON other.id = elsewhere.generation_id
+        LEFT JOIN conversations c ON c.id = other.conversation_id
+        WHERE elsewhere.asset_id = m.asset_id AND c.deleted_at IS NULL
+        AND (other.conversation_id IS NULL OR other.conversation_id <> {id}))"
+    )
 }
