@@ -18,7 +18,10 @@ use migration::Migrator;
 use crate::{
     context::Parts,
     controllers, initializers, tasks,
-    workers::{deliver_mail::DeliverMail, erase_files::EraseFiles, fulfil_run::FulfilRun, run_task::RunTask},
+    workers::{
+        deliver_mail::DeliverMail, erase_conversation::EraseConversation, erase_files::EraseFiles,
+        erase_picture::ErasePicture, fulfil_run::FulfilRun, run_task::RunTask,
+    },
 };
 
 pub struct App;
@@ -76,6 +79,8 @@ impl Hooks for App {
             .add_route(controllers::dashboard::routes())
             .add_route(controllers::account::routes())
             .add_route(controllers::conversations::routes())
+            .add_route(controllers::history::routes())
+            .add_route(controllers::generations::routes())
             .add_route(controllers::runs::routes())
             .add_route(controllers::pictures::routes())
             .add_route(controllers::files::routes())
@@ -85,6 +90,8 @@ impl Hooks for App {
 
     async fn connect_workers(ctx: &AppContext, queue: &Queue) -> Result<()> {
         queue.register(FulfilRun::build(ctx)).await?;
+        queue.register(ErasePicture::build(ctx)).await?;
+        queue.register(EraseConversation::build(ctx)).await?;
         queue.register(DeliverMail::build(ctx)).await?;
         queue.register(EraseFiles::build(ctx)).await?;
         queue.register(RunTask::build(ctx)).await?;

@@ -1,6 +1,7 @@
 //! Files: uploads and outputs. Bytes first, under a key that cannot collide, then the row: what has a row always has bytes.
 //! A crash between the two leaves bytes that no asset names; `storage_objects` knows them, and its sweep removes them.
 
+mod deletion;
 mod erasure;
 pub mod picture;
 pub mod upload;
@@ -32,6 +33,8 @@ use crate::{adapters::storage::Download, context::Nproxy};
 use picture::Picture;
 
 pub use super::_entities::assets::Model;
+pub use deletion::{UNDO, count_in, erase, own_retrievable};
+pub(super) use deletion::{delete_in, erase_in};
 pub use erasure::erase_all_of;
 pub(super) use erasure::{bury_all_of, left_behind};
 

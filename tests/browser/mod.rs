@@ -5,3 +5,4 @@ mod layout;
 mod polling;
 mod prompts;
 mod troubles;
+mod verbs;

@@ -1,7 +1,9 @@
 mod account;
 mod accounts;
+mod again;
 mod blocking;
 mod deletion;
+mod deletions;
 mod ended_sessions;
 mod errors;
 mod generations;

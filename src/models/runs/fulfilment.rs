@@ -27,6 +27,9 @@ use crate::{
 /// How often the heartbeat of a lease is written.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// How often a call asks whether its picture is still wanted.
+const STILL_WANTED: Duration = Duration::from_secs(1);
+
 /// How long a place waits before it asks again for a key that is busy.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -179,7 +182,7 @@ async fn call(
     let ways: &[Via] = if leased.proxy.is_some() { &[Via::Proxy, Via::Direct] } else { &[Via::Direct] };
     for (at, via) in ways.iter().enumerate() {
         let attempt = attempts::open(&ctx.db, leased, *via).await?;
-        let answer = ask(ctx, brief, leased, *via, time_left).await?;
+        let answer = ask(ctx, run, brief, leased, *via, time_left).await?;
         let failure = match answer {
             Answer::Picture(picture) => {
                 let proxy = leased.proxy.as_ref().filter(|_| *via == Via::Proxy);
@@ -190,6 +193,11 @@ async fn call(
                 });
             }
             Answer::LeaseLost => return Ok(Next::AnotherKey),
+            Answer::NotWanted => {
+                attempts::close_abandoned(&ctx.db, run.id, place.position).await?;
+                free(ctx, leased).await?;
+                return Ok(Next::Done);
+            }
             Answer::Failure(failure) => failure,
         };
         tracing::info!(
@@ -267,10 +275,19 @@ enum Answer {
     Failure(Failure),
     /// The heartbeat found the lease gone: whatever comes of the call is somebody else's business now.
     LeaseLost,
+    /// The run is over, most likely because the person canceled it; the call was cut off.
+    NotWanted,
 }
 
 /// The call itself, with the lease kept alive beside it. What comes back is decoded before it counts as a picture.
-async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_left: Duration) -> Result<Answer> {
+async fn ask(
+    ctx: &AppContext,
+    run: &Model,
+    brief: &Brief,
+    leased: &Leased,
+    via: Via,
+    time_left: Duration,
+) -> Result<Answer> {
     let parts = ctx.parts();
     let (secret, proxy) = match unsealed(ctx, leased, via) {
         Ok(opened) => opened,
@@ -286,9 +303,16 @@ async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_le
     tokio::pin!(call);
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.tick().await;
+    let mut still_wanted = interval(STILL_WANTED);
+    still_wanted.tick().await;
     let answer = loop {
         tokio::select! {
             answer = &mut call => break answer,
+            _ = still_wanted.tick() => {
+                if matches!(run.is_live(&ctx.db).await, Ok(false)) {
+                    return Ok(Answer::NotWanted);
+                }
+            }
             _ = heartbeat.tick() => {
                 match provider_keys::renew(&ctx.db, leased).await {
                     Ok(true) => {}
