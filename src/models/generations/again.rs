@@ -70,8 +70,8 @@ pub async fn repeat(
         batch_size: params.batch_size.to_string(),
         strength: params.strength.map(|strength| strength.to_string()).unwrap_or_default(),
         input: source.map(|asset| asset.pid.to_string()).unwrap_or_default(),
-        image: None,
         client_token,
+        ..Ask::default()
     };
     submit(ctx, user, Some(conversation), ask).await
 }
