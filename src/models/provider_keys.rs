@@ -24,6 +24,7 @@ use super::{
 use crate::context::Nproxy;
 
 pub use super::_entities::provider_keys::Model;
+pub(crate) use lease::release_all;
 pub use lease::{LEASE, Lease, Leased, Wish, lease, renew};
 
 /// Calls that one key carries at once unless the operator says otherwise.

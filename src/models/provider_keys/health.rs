@@ -14,7 +14,7 @@ use sea_orm::{
 use super::{
     Column, Entity, Leased, Model, State, balance,
     incidents::{self, Strike},
-    transitions::{Change, with_jitter},
+    transitions::{ASKED_TO_REST, Change, with_jitter},
 };
 use crate::{
     adapters::images::Failure,
@@ -202,6 +202,7 @@ impl Model {
     async fn prolong_rest(&self, txn: &DatabaseTransaction, now: DateTimeUtc, asked: Duration) -> Result<()> {
         Entity::update_many()
             .col_expr(Column::CooldownUntil, Expr::value(self.rest_until(now, asked)))
+            .col_expr(Column::StateReason, Expr::value(ASKED_TO_REST))
             .filter(Column::Id.eq(self.id))
             .filter(Column::Epoch.eq(self.epoch))
             .filter(Column::State.eq(State::Cooldown))

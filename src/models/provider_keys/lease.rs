@@ -114,7 +114,8 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     }
 }
 
-/// Keeps a lease alive while its call goes on; `false` = it is lost, stop and throw the work away.
+/// Keeps a lease alive while its call goes on; `false` = it is lost, stop and throw the work away. One that has run out is
+/// lost even if nobody has taken the place: its share of the key may be somebody else's by now.
 ///
 /// # Errors
 /// The database does not answer.
@@ -123,9 +124,16 @@ pub async fn renew(db: &impl ConnectionTrait, leased: &Leased) -> Result<bool> {
     let renewed = key_leases::Entity::update_many()
         .col_expr(key_leases::Column::ExpiresAt, Expr::value(now + LEASE))
         .filter(key_leases::Column::Id.eq(leased.id))
+        .filter(key_leases::Column::ExpiresAt.gt(now))
         .exec(db)
         .await?;
     Ok(renewed.rows_affected == 1)
+}
+
+/// A run that is over holds no key, also if the process that worked on it is gone.
+pub(crate) async fn release_all(txn: &DatabaseTransaction, run_id: i64) -> Result<()> {
+    key_leases::Entity::delete_many().filter(key_leases::Column::RunId.eq(run_id)).exec(txn).await?;
+    Ok(())
 }
 
 impl Leased {

@@ -28,8 +28,9 @@ pub(super) struct Made<'a> {
 
 /// What became of it.
 pub(super) enum Delivery {
-    /// It is in its place, or the place is no longer ours to fill and nothing of it was kept.
-    Over,
+    Kept,
+    /// The place is not ours to fill any more, and nothing of it was kept.
+    TooLate,
     NotStored,
 }
 
@@ -40,8 +41,8 @@ impl Made<'_> {
             Err(error) => {
                 tracing::error!(run.id = self.run.id, %error, "a picture could not be stored");
                 let txn = begin(&ctx.db).await?;
-                self.attempt.close(&txn, Ok(()), self.cost(ctx)).await?;
                 self.leased.release(&txn).await?;
+                self.attempt.close(&txn, Ok(()), self.cost(ctx)).await?;
                 txn.commit().await?;
                 ctx.parts().key_freed().notify_one();
                 return Ok(Delivery::NotStored);
@@ -52,11 +53,12 @@ impl Made<'_> {
             txn.commit().await?;
             incidents::delivered(ctx, self.leased).await?;
             ctx.parts().key_freed().notify_one();
+            Ok(Delivery::Kept)
         } else {
             txn.rollback().await?;
             stored.discard(ctx).await;
+            Ok(Delivery::TooLate)
         }
-        Ok(Delivery::Over)
     }
 
     /// `false` when the run is over, the place taken, or the lease lost: then nothing of it may stay.
