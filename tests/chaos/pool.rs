@@ -23,7 +23,7 @@ const SEED: u64 = 20_261_124;
 const KILLS: usize = 34;
 const PROCESSES: usize = 3;
 /// Enough that every process has its hands full whenever it dies.
-const RUNS_LIVE: i64 = 24;
+const RUNS_LIVE: i64 = 44;
 /// Two seconds of rest, so that many rests fit into the time.
 const SETTINGS: [(&str, &str); 2] = [("POOL_COOLDOWN_SECS", "2"), ("POOL_CALL_SECS", "5")];
 /// After this the vendor has noticed that a caller is dead, or has answered one that stands still.
@@ -177,11 +177,10 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Leases last longer than this test. What the dead held runs out now for one half of them, and at the end for the
-    /// others; what somebody holds who stands still runs out before he moves again.
+    /// Leases last longer than this test. What the dead held runs out after a while, or only at the end; what somebody holds who stands still runs out before he moves again.
     async fn time_passes(&mut self) {
         for (pid, since) in std::mem::take(&mut self.dead) {
-            if since.elapsed() > VENDOR_KNOWS && self.rng.random_bool(0.5) {
+            if since.elapsed() > VENDOR_KNOWS && self.rng.random_bool(0.7) {
                 self.runs_out(pid).await;
             } else {
                 self.dead.push((pid, since));

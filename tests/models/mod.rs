@@ -7,6 +7,7 @@ mod ledger;
 mod ledger_check;
 mod ledger_walk;
 mod pool_broken;
+mod pool_lost;
 mod pool_race;
 mod pool_walk;
 mod proxy_health;

@@ -49,7 +49,7 @@ async fn one_of_three_keys_breaks() {
 /// It must show: the same for a key that does not answer at all.
 #[tokio::test]
 async fn one_of_three_keys_hangs() {
-    let app = TestApp::with(Setup { pool: json!({ "call_secs": 3 }), ..Setup::default() }).await;
+    let app = TestApp::with(Setup { pool: json!({ "call_secs": 6 }), ..Setup::default() }).await;
     breaks(&app, &Fault::Hang, Fate::Rests).await;
     app.finish().await;
 }
@@ -63,10 +63,10 @@ async fn breaks(app: &TestApp, fault: &Fault, fate: Fate) {
         .await;
     let bo = app.rich("bo").await;
     // In the middle of the work.
-    crowd(app, &bo, 4).await;
+    crowd(app, &bo, 2).await;
     gemini.clear();
     gemini.fault(BROKEN, fault.clone());
-    crowd(app, &bo, 8).await;
+    crowd(app, &bo, 5).await;
     app.runs_over().await;
     pictures_for_all(app, fault).await;
     let reached = calls(app);
@@ -79,14 +79,14 @@ async fn breaks(app: &TestApp, fault: &Fault, fate: Fate) {
     for cooldown in 1..=COOLDOWNS {
         // While it rests, nobody asks it.
         gemini.clear();
-        crowd(app, &bo, 3).await;
+        crowd(app, &bo, 1).await;
         app.runs_over().await;
         assert_eq!(calls(app), 0, "{fault:?}, rest {cooldown}");
         app.set_time("provider_keys", "cooldown_until", Utc::now() - TimeDelta::seconds(1), "state = 'cooldown'").await;
         if cooldown % 2 == 0 {
             app.task("key_cooldown_recovery", &[]).await.unwrap();
         }
-        crowd(app, &bo, 6).await;
+        crowd(app, &bo, 3).await;
         app.runs_over().await;
         pictures_for_all(app, fault).await;
         match fate {

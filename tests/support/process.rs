@@ -4,7 +4,7 @@ use std::{net::TcpListener, process::Command as Shell, time::Duration};
 
 use tokio::process::Child;
 
-use super::{TestApp, eventually, nproxy};
+use super::{TestApp, nproxy};
 
 /// `nproxy start …`, killed with the test.
 #[derive(Debug)]
@@ -65,13 +65,5 @@ impl Process {
 
     fn signal(&self, signal: &str) {
         assert!(Shell::new("kill").args([signal, &self.pid.to_string()]).status().unwrap().success());
-    }
-}
-
-impl TestApp {
-    /// Waits until this process has taken a job.
-    pub async fn at_work(&self, process: &Process) {
-        let sql = format!("SELECT COUNT(*) FROM jobs WHERE lease_owner LIKE '%:{}:%'", process.pid);
-        eventually("the process to take a job", || async { (self.count(&sql).await > 0).then_some(()) }).await;
     }
 }

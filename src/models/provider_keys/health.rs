@@ -106,7 +106,8 @@ pub(crate) async fn failed(
     let verdict = verdict(failure);
     // Before the key's row is touched: an incident that closes takes them in this order.
     let withheld = verdict == Verdict::Strike && incidents::withhold(txn, leased, failure.class()).await?;
-    let Some(key) = super::by_id(txn, leased.key.id).await? else { return Ok(()) };
+    // Locked: of two answers at the same time the second has to see what the first has made of the key.
+    let Some(key) = super::locked(txn, leased.key.id).await? else { return Ok(()) };
     if verdict != Verdict::Innocent {
         Entity::update_many()
             .col_expr(Column::Failures, Expr::col(Column::Failures).add(1))

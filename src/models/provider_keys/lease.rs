@@ -7,9 +7,9 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    QueryOrder, QuerySelect, Select, Statement,
     prelude::DateTimeUtc,
-    sea_query::{Expr, LockBehavior, LockType, Query},
+    sea_query::{Expr, Query},
 };
 
 use super::{Column, Entity, Model, State, health, incidents};
@@ -91,15 +91,16 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
         }
         key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
     }
+    wait_in_line(&txn, wish.provider).await?;
     loop {
         let mut query = next(wish, now);
         if txn.get_database_backend() == DbBackend::Postgres {
-            query = query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+            query = query.lock_exclusive();
         }
         let Some(key) = query.one(&txn).await? else {
             return why_none(&txn, wish, now).await;
         };
-        // Counted again behind the row lock: on PostgreSQL a neighbour may have leased between our look and our lock.
+        // Counted again behind the row lock: on PostgreSQL the key may have begun to rest between our look and our lock.
         if live_leases(&txn, key.id, now).await? >= key.cap() {
             if txn.get_database_backend() == DbBackend::Postgres {
                 continue;
@@ -177,6 +178,16 @@ async fn held(db: &impl ConnectionTrait, wish: Wish<'_>) -> Result<Option<key_le
         .filter(key_leases::Column::RunId.eq(wish.run_id))
         .filter(key_leases::Column::Position.eq(wish.position));
     Ok(of_output.one(db).await?)
+}
+
+/// Of one provider, one wish at a time: `PostgreSQL` sorts by the turns that it saw before it waits for a row, so of two
+/// wishes at once the second would have the key that the first has just used. `SQLite` has one writer anyway.
+async fn wait_in_line(txn: &DatabaseTransaction, provider: &str) -> Result<()> {
+    if txn.get_database_backend() == DbBackend::Postgres {
+        let line = "SELECT pg_advisory_xact_lock(hashtext('key pool'), hashtext($1))";
+        txn.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, line, [provider.into()])).await?;
+    }
+    Ok(())
 }
 
 async fn take(txn: &DatabaseTransaction, key: Model, wish: Wish<'_>, now: DateTimeUtc) -> Result<Leased> {
