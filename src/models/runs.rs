@@ -23,9 +23,9 @@ use super::{
         runs::{ActiveModel, Column, Entity, Relation},
         users,
     },
-    begin, clock,
+    attempts, begin, clock,
     generations::Plan,
-    holds, insert_new, outputs, text,
+    holds, insert_new, outputs, provider_keys, text,
 };
 use crate::context::Nproxy;
 
@@ -277,15 +277,18 @@ impl Model {
         self.settle(ctx, Reason::Canceled).await
     }
 
-    /// The end, whoever brings it: the worker, the person or the deadline. Places that still wait are given up for `leftover`; what was
-    /// delivered is captured, the rest released. `false` when somebody else ended it before.
+    /// The end, whoever brings it: the worker, the person or the deadline. Places that still wait are given up for
+    /// `leftover`; what was delivered is captured, the rest released. `false` when somebody else ended it before.
     pub(super) async fn settle(&self, ctx: &AppContext, leftover: Reason) -> Result<bool> {
         let txn = begin(&ctx.db).await?;
+        // Leases before the run, as whoever delivers takes them.
+        provider_keys::release_all(&txn, self.id).await?;
         // The row is locked by this write before anything is counted.
         if !self.progressed(&txn, 0).await? {
             return Ok(false);
         }
         let given_up = outputs::give_up(&txn, self.id, None, leftover).await?;
+        attempts::close_abandoned(&txn, self.id, None).await?;
         let places = outputs::of_runs(&txn, vec![self.id]).await?;
         let done = places.iter().filter(|place| place.state() == outputs::State::Done).count();
         let delivered = i64::try_from(done).map_err(Error::wrap)?;

@@ -120,7 +120,7 @@ impl Brief {
 
 /// What to do after a call.
 enum Next {
-    /// The place is taken care of: filled, or somebody else has it.
+    /// The place is filled.
     Done,
     AnotherKey,
     /// Stop, and say why.
@@ -134,7 +134,7 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         let Some(time_left) = run.time_left(ctx).await? else {
             return give_up(ctx, run, &place, Reason::Deadline).await;
         };
-        if !run.is_live(&ctx.db).await? {
+        if !run.is_live(&ctx.db).await? || !place.is_waiting(&ctx.db).await? {
             return Ok(());
         }
         let leased = match provider_keys::lease(ctx, brief.wish(run, &place)).await? {
@@ -156,7 +156,7 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         if leased.knock_first && !knocked(ctx, &leased).await? {
             continue;
         }
-        attempts::close_abandoned(&ctx.db, run.id, place.position).await?;
+        attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
         if attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
             free(ctx, &leased).await?;
             return give_up(ctx, run, &place, Reason::Unavailable).await;
@@ -181,20 +181,22 @@ async fn call(
 ) -> Result<Next> {
     let ways: &[Via] = if leased.proxy.is_some() { &[Via::Proxy, Via::Direct] } else { &[Via::Direct] };
     for (at, via) in ways.iter().enumerate() {
-        let attempt = attempts::open(&ctx.db, leased, *via).await?;
+        let Some(attempt) = announce(ctx, leased, *via).await? else { return Ok(Next::AnotherKey) };
         let answer = ask(ctx, run, brief, leased, *via, time_left).await?;
         let failure = match answer {
             Answer::Picture(picture) => {
                 let proxy = leased.proxy.as_ref().filter(|_| *via == Via::Proxy);
                 let made = Made { run, user_id: brief.user_id, place, leased, proxy, attempt: &attempt };
                 return Ok(match made.deliver(ctx, picture).await? {
-                    Delivery::Over => Next::Done,
+                    Delivery::Kept => Next::Done,
+                    // Whoever has the place may still be at it: the run is not over because we are.
+                    Delivery::TooLate => Next::AnotherKey,
                     Delivery::NotStored => Next::GiveUp(Reason::Storage),
                 });
             }
             Answer::LeaseLost => return Ok(Next::AnotherKey),
             Answer::NotWanted => {
-                attempts::close_abandoned(&ctx.db, run.id, place.position).await?;
+                attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
                 free(ctx, leased).await?;
                 return Ok(Next::Done);
             }
@@ -206,6 +208,7 @@ async fn call(
         );
         let directly_next = failure.may_go_direct() && at + 1 < ways.len();
         let txn = begin(&ctx.db).await?;
+        let is_ours = !directly_next && leased.release(&txn).await?;
         attempt.close(&txn, Err(&failure), None).await?;
         if let (Some(proxy), Via::Proxy) = (&leased.proxy, via) {
             proxy.note(ctx, &txn, Some(&failure)).await?;
@@ -214,7 +217,7 @@ async fn call(
             txn.commit().await?;
             continue;
         }
-        if leased.release(&txn).await? {
+        if is_ours {
             health::failed(ctx, &txn, leased, &failure).await?;
         }
         txn.commit().await?;
@@ -225,6 +228,18 @@ async fn call(
         return Ok(after(&failure, empties));
     }
     Ok(Next::AnotherKey)
+}
+
+/// The row of a call that is about to begin; `None` when the lease was lost meanwhile, by a process that stood still: then
+/// somebody else may be calling for this very place.
+async fn announce(ctx: &AppContext, leased: &Leased, via: Via) -> Result<Option<attempts::Model>> {
+    let txn = begin(&ctx.db).await?;
+    if !provider_keys::renew(&txn, leased).await? {
+        return Ok(None);
+    }
+    let attempt = attempts::open(&txn, leased, via).await?;
+    txn.commit().await?;
+    Ok(Some(attempt))
 }
 
 /// Asks for a sign of life before the request itself goes out: while the provider is unwell, no place spends its one call
@@ -307,6 +322,8 @@ async fn ask(
     still_wanted.tick().await;
     let answer = loop {
         tokio::select! {
+            // An answer that is here counts, whatever the time: who delivers it asks for the lease again.
+            biased;
             answer = &mut call => break answer,
             _ = still_wanted.tick() => {
                 if matches!(run.is_live(&ctx.db).await, Ok(false)) {
