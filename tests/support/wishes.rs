@@ -18,7 +18,7 @@ impl TestApp {
         };
         let submission = generations::submit(&self.ctx, user, None, ask).await.unwrap();
         let Submission::Accepted { generation, .. } = submission else { panic!("{submission:?}") };
-        runs::newest_of(&self.ctx.db, vec![generation.id]).await.unwrap()[0].id
+        runs::of_generations(&self.ctx.db, vec![generation.id]).await.unwrap()[0].id
     }
 
     /// As much quota as a test may need, for a person of the standing cast.
