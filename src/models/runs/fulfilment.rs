@@ -21,6 +21,7 @@ use crate::{
         attempts::{self, Via},
         begin, clock, generations, outputs,
         provider_keys::{self, Lease, Leased, Wish, health, incidents},
+        proxies,
     },
 };
 
@@ -137,7 +138,7 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         if !run.is_live(&ctx.db).await? || !place.is_waiting(&ctx.db).await? {
             return Ok(());
         }
-        let leased = match provider_keys::lease(ctx, brief.wish(run, &place)).await? {
+        let mut leased = match provider_keys::lease(ctx, brief.wish(run, &place)).await? {
             Lease::Granted(leased) => leased,
             Lease::Wait { until } => {
                 let pause = match until {
@@ -153,7 +154,7 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
             }
             Lease::Exhausted => return give_up(ctx, run, &place, Reason::Unavailable).await,
         };
-        if leased.knock_first && !knocked(ctx, &leased).await? {
+        if leased.knock_first && !knocked(ctx, &mut leased).await? {
             continue;
         }
         attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
@@ -244,8 +245,10 @@ async fn announce(ctx: &AppContext, leased: &Leased, via: Via) -> Result<Option<
 
 /// Asks for a sign of life before the request itself goes out: while the provider is unwell, no place spends its one call
 /// on a key. `false` = nobody there, or the key is no good; it is given back.
-async fn knocked(ctx: &AppContext, leased: &Leased) -> Result<bool> {
+async fn knocked(ctx: &AppContext, leased: &mut Leased) -> Result<bool> {
     let checked = provider_keys::check::ask(ctx, &leased.key, leased.proxy.as_ref(), KNOCK).await?;
+    // The knock may have been the proxy's last fault before its rest.
+    leased.proxy = proxies::way_out(&ctx.db, &leased.key, clock::now(&ctx.db).await?).await?;
     let Err(failure) = checked.answer else { return Ok(true) };
     let is_key = matches!(failure, Failure::Credential { .. } | Failure::OutOfFunds { .. });
     if !failure.is_strike() && !is_key {

@@ -45,8 +45,8 @@ impl Says {
             Self::Picture => "delivered",
             // Without the vendor's shape it is not the vendor who speaks.
             Self::Garbage if proxied => "proxy_fault",
-            Self::Broken(_) | Self::Garbage => "transient",
-            Self::NoPicture => "ambiguous",
+            Self::Broken(_) => "transient",
+            Self::Garbage | Self::NoPicture => "ambiguous",
             Self::Limited(_) => "rate_limited",
             Self::Unauthenticated => "credential",
             Self::NoFunds => "out_of_funds",
