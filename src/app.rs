@@ -20,7 +20,8 @@ use crate::{
     controllers, initializers, tasks,
     workers::{
         apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_receipt::DeliverReceipt,
-        erase_files::EraseFiles, fulfil_run::FulfilRun, run_task::RunTask,
+        erase_conversation::EraseConversation, erase_files::EraseFiles, erase_picture::ErasePicture,
+        fulfil_run::FulfilRun, run_task::RunTask,
     },
 };
 
@@ -49,7 +50,7 @@ impl Hooks for App {
     /// Runs twice on `start`, so it only builds: no connections, no spawned tasks.
     async fn after_context(ctx: AppContext) -> Result<AppContext> {
         let parts = Parts::build(&ctx)?;
-        let storage = parts.store().storage()?;
+        let storage = parts.store().storage();
         ctx.shared_store.insert(parts.clone());
         let queue = Queue::from_provider(Arc::new(parts.jobs().clone()));
         Ok(ctx.into_builder().queue_provider(Arc::new(queue)).storage(Arc::new(storage)).build())
@@ -79,6 +80,8 @@ impl Hooks for App {
             .add_route(controllers::dashboard::routes())
             .add_route(controllers::account::routes())
             .add_route(controllers::conversations::routes())
+            .add_route(controllers::history::routes())
+            .add_route(controllers::generations::routes())
             .add_route(controllers::runs::routes())
             .add_route(controllers::pictures::routes())
             .add_route(controllers::files::routes())
@@ -89,6 +92,8 @@ impl Hooks for App {
 
     async fn connect_workers(ctx: &AppContext, queue: &Queue) -> Result<()> {
         queue.register(FulfilRun::build(ctx)).await?;
+        queue.register(ErasePicture::build(ctx)).await?;
+        queue.register(EraseConversation::build(ctx)).await?;
         queue.register(DeliverMail::build(ctx)).await?;
         queue.register(ApplyPayment::build(ctx)).await?;
         queue.register(DeliverReceipt::build(ctx)).await?;

@@ -46,19 +46,33 @@
     output.textContent = words[Math.min(words.length - 1, Math.floor(value * words.length))];
   }
 
+  const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
+  function complaint({ accept, dataset }, { type, size }) {
+    if (!accept.split(",").includes(type)) return "This file is not a picture we can read. Use PNG, JPEG or WebP up to 20 MB.";
+    return size > dataset.max ? "This file is larger than 20 MB." : "";
+  }
+
+  // What is wrong with a file is said before it travels; the server says it again
   function showPicture(input) {
     const [file] = input.files;
-    const preview = $("[data-preview]", input.form);
+    const [preview, help, chip] = ["[data-preview]", "#image-help", "[data-chip]"].map((it) => $(it, input.form));
+    const wrong = file ? complaint(input, file) : "";
+    help.dataset.words ??= help.textContent;
+    help.textContent = wrong || (file ? `${file.name} · ${size(file.size)}` : help.dataset.words);
+    help.classList.toggle("text-error", !!wrong);
+    input.setCustomValidity(wrong);
     URL.revokeObjectURL(preview.src);
-    preview.hidden = !file;
-    if (file) preview.src = URL.createObjectURL(file);
+    preview.hidden = !file || !!wrong;
+    if (!preview.hidden) preview.src = URL.createObjectURL(file);
+    if (file) chip?.remove(), ($("[data-chooser]", input.form).hidden = false);
     if (file) $("[name=mode][value=image_to_image]", input.form).checked = true;
     follow(input.form);
   }
 
   function takePicture(event, data) {
     const input = composer()?.elements.image;
-    const file = [...(data?.files || [])].find(({ type }) => type.startsWith("image/"));
+    const [file] = data?.files || [];
     if (!input || !file) return;
     event.preventDefault();
     const transfer = new DataTransfer();
@@ -68,20 +82,22 @@
   }
 
   on("change", ({ target }) => {
-    if (target.matches("#composer [name=image]")) showPicture(target);
-    else if (target.form?.id === "composer") follow(target.form);
+    const form = target.form;
+    if (form?.id !== "composer") return;
+    // From words again: the file that was chosen stays behind.
+    if (target.value === "text_to_image" && form.elements.image.value) (form.elements.image.value = ""), showPicture(form.elements.image);
+    if (target.name === "image") showPicture(target);
+    follow(form);
   });
   on("input", ({ target }) => target.id === "strength" && describeStrength(target));
   on("paste", (event) => takePicture(event, event.clipboardData));
-  on("dragover", (event) => {
-    if (!event.target.closest?.("#composer") || !event.dataTransfer.types.includes("Files")) return;
-    event.preventDefault();
-    composer().dataset.dragging = "";
-  });
-  on("dragleave", ({ relatedTarget }) => relatedTarget?.closest?.("#composer") || composer()?.removeAttribute("data-dragging"));
+  // A file dropped beside the composer must not take the page away
+  const carriesFile = ({ dataTransfer }) => composer() && dataTransfer.types.includes("Files");
+  on("dragover", (event) => carriesFile(event) && (event.preventDefault(), (composer().dataset.dragging = "")));
+  on("dragleave", ({ relatedTarget }) => relatedTarget || composer()?.removeAttribute("data-dragging"));
   on("drop", (event) => {
     composer()?.removeAttribute("data-dragging");
-    if (event.target.closest?.("#composer")) takePicture(event, event.dataTransfer);
+    if (carriesFile(event)) takePicture(event, event.dataTransfer);
   });
 
   // Keys and clicks
@@ -111,6 +127,12 @@
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const showNewest = (behavior) => $("#feed > :last-child") && window.scrollTo({ top: document.body.scrollHeight, behavior });
 
+  // Another picture, or none, stands in the composer: how it works follows, the words stay
+  function startFrom() {
+    const mode = $("[name=input]", composer()) ? "image_to_image" : "text_to_image";
+    $(`[name=mode][value=${mode}]`, composer()).checked = true;
+  }
+
   function settle() {
     tick();
     localise();
@@ -127,7 +149,9 @@
     skew = (Date.parse(ctx.response.headers.get("date")) || Date.now()) - Date.now();
   });
   on("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx.target?.id === "source") startFrom();
     settle();
+    if (["source", "composer"].includes(ctx.target?.id) && ctx.request.method === "GET") composer()?.elements.prompt.focus();
     if (ctx.target?.id !== "feed" || ctx.response.status >= 400) return;
     // What the composer was started with has been sent: a reload must not put it there again.
     history.replaceState(null, "", location.pathname);

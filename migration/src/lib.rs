@@ -32,6 +32,10 @@ mod m20261124_000020_auth_events;
 mod m20261124_000021_own_account;
 mod m20261124_000022_debts;
 mod m20261124_000023_ends_of_allowances;
+mod m20261124_000024_deleted_conversations;
+mod m20261124_000025_erased_assets;
+mod m20261124_000026_storage_objects;
+mod m20261124_000027_chosen_uploads;
 mod m20261124_000028_key_health;
 mod m20261124_000029_proxy_health;
 mod m20261124_000030_incidents;
@@ -69,6 +73,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000021_own_account::Migration),
             Box::new(m20261124_000022_debts::Migration),
             Box::new(m20261124_000023_ends_of_allowances::Migration),
+            Box::new(m20261124_000024_deleted_conversations::Migration),
+            Box::new(m20261124_000025_erased_assets::Migration),
+            Box::new(m20261124_000026_storage_objects::Migration),
+            Box::new(m20261124_000027_chosen_uploads::Migration),
             Box::new(m20261124_000028_key_health::Migration),
             Box::new(m20261124_000029_proxy_health::Migration),
             Box::new(m20261124_000030_incidents::Migration),

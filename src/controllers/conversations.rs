@@ -1,6 +1,11 @@
 //! The studio: conversations and what stands in them.
 
+mod archivals;
+mod deletions;
 mod generations;
+mod start;
+mod titles;
+pub(super) mod turns;
 
 use axum::{
     extract::{DefaultBodyLimit, Query, State},
@@ -9,46 +14,31 @@ use axum::{
     routing::{get, post},
 };
 use loco_rs::{app::AppContext, controller::Routes};
-use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::{
-    Result,
+    Error, Result,
     extractors::{AskForm, CurrentUser, OwnConversation, Page},
 };
 use crate::{
     context::Nproxy,
     models::{
         self,
-        assets::{self, picture::UPLOAD_MAX_BYTES},
+        assets::picture::UPLOAD_MAX_BYTES,
         conversations,
-        generations::{Ask, Faults, Submission},
-        outputs, runs, users,
+        generations::{Faults, Submission},
+        users,
     },
-    views::{self, composer::Draft, turns},
+    views::{self, composer::Draft},
 };
+use start::{Start, kept};
 
-/// Turns that a conversation opens with.
-const TURNS: u64 = 50;
+/// Turns that a conversation opens with; the earlier ones come in pages of the same size.
+const TURNS: u64 = 20;
 
 /// More than any file we take: what is read and dropped behind the limit of a file can still be answered in the form,
 /// with the words kept.
 const BODY_MAX: usize = 4 * UPLOAD_MAX_BYTES;
-
-/// What the composer is to start with.
-#[derive(Debug, Default, Deserialize)]
-struct Start {
-    #[serde(default)]
-    prompt: String,
-    /// An earlier turn whose prompt and settings stand there again.
-    from: Option<Uuid>,
-    /// A picture of one's own to work on.
-    input: Option<Uuid>,
-    /// How often the page has loaded itself anew, for browsers without JavaScript.
-    #[serde(default)]
-    look: u32,
-}
 
 async fn index(
     State(ctx): State<AppContext>,
@@ -57,7 +47,10 @@ async fn index(
     Query(start): Query<Start>,
 ) -> Result<Response> {
     let draft = start.draft(&ctx, &user, None).await?;
-    blank(&ctx, &user, page, draft, StatusCode::OK).await
+    if page.is_htmx {
+        return part_of_composer(&ctx, page, None, draft, &start);
+    }
+    blank(&ctx, &user, page, draft, start.flash(), StatusCode::OK).await
 }
 
 /// The first prompt opens the conversation.
@@ -65,16 +58,17 @@ async fn create(
     State(ctx): State<AppContext>,
     CurrentUser(user): CurrentUser,
     page: Page,
-    AskForm(ask): AskForm,
+    AskForm(mut ask): AskForm,
 ) -> Result<Response> {
+    ask.take_image(&ctx, &user).await?;
     match models::generations::submit(&ctx, &user, None, ask.clone()).await? {
         Submission::Accepted { conversation, .. } | Submission::Repeated { conversation, .. } => {
             Ok(Redirect::to(&views::conversations::url(&conversation)).into_response())
         }
         refused => {
-            let (status, faults) = refusal(refused);
+            let (status, faults) = refusal(refused)?;
             let draft = kept(&ctx, &user, &ask, faults).await?;
-            blank(&ctx, &user, page, draft, status).await
+            blank(&ctx, &user, page, draft, Value::Null, status).await
         }
     }
 }
@@ -86,7 +80,14 @@ async fn show(
     page: Page,
     Query(start): Query<Start>,
 ) -> Result<Response> {
+    if page.is_htmx && !start.before.is_empty() {
+        let content = turns::some(&ctx, &user, &conversation, &start.before).await?;
+        return page.html("conversations/earlier.html", content);
+    }
     let draft = start.draft(&ctx, &user, Some(&conversation)).await?;
+    if page.is_htmx {
+        return part_of_composer(&ctx, page, Some(&conversation), draft, &start);
+    }
     full(&ctx, &user, page, &conversation, draft, Some(start), StatusCode::OK).await
 }
 
@@ -96,13 +97,17 @@ async fn blank(
     user: &users::Model,
     page: Page,
     draft: Draft,
+    flash: Value,
     status: StatusCode,
 ) -> Result<Response> {
-    let content = composer(ctx, &page, None, draft);
-    page.with_sidebar(ctx, user, None).await?.with_status(status, "conversations/index.html", content)
+    let mut content = composer(ctx, &page, None, draft);
+    content["flash"] = flash;
+    let response =
+        page.with_sidebar(ctx, user, None).await?.with_status(status, "conversations/index.html", content)?;
+    Ok(([(header::VARY, "HX-Request")], response).into_response())
 }
 
-/// Without a `start` the page does not load itself anew: somebody has to read what it says first.
+/// Without a `start` somebody has to read what the page says, and it does not look again by itself.
 async fn full(
     ctx: &AppContext,
     user: &users::Model,
@@ -112,43 +117,57 @@ async fn full(
     start: Option<Start>,
     status: StatusCode,
 ) -> Result<Response> {
-    let generations = models::generations::of_conversation(&ctx.db, conversation, TURNS).await?;
-    let rows = rows(ctx, generations).await?;
-    let turns = turns::view(&rows, ctx.parts().catalogue(), &views::conversations::url(conversation));
+    let url = views::conversations::url(conversation);
+    let before = start.as_ref().map(|start| start.before.as_str()).unwrap_or_default();
     let mut content = composer(ctx, &page, Some(conversation), draft);
-    let is_live = turns.iter().any(|turn| !turn.run.is_final);
-    if let (true, Some(start), Some(newest)) = (is_live, start, turns.last()) {
-        content["refresh_url"] = json!(start.again(&views::conversations::url(conversation), &newest.anchor));
+    let turns = turns::some(ctx, user, conversation, before).await?;
+    if let Some(turns) = turns.as_object() {
+        content.as_object_mut().into_iter().for_each(|content| content.extend(turns.clone()));
     }
-    content["turns"] = json!(turns);
+    let newest = &turns["newest_live"];
+    if let (Some(start), Some(anchor)) = (start, newest.as_str()) {
+        content["check_url"] = json!(format!("{url}?write=1#{anchor}"));
+        if start.only_looks() {
+            content["refresh_url"] = json!(format!("{url}?look={}#{anchor}", start.look.wrapping_add(1)));
+        }
+    }
     let page = page.with_sidebar(ctx, user, Some(conversation)).await?;
     let response = page.with_status(status, "conversations/show.html", content)?;
     Ok(([(header::VARY, "HX-Request")], response).into_response())
 }
 
+/// What htmx puts into a composer that somebody is writing in: another picture, or all of an earlier wish.
+fn part_of_composer(
+    ctx: &AppContext,
+    page: Page,
+    conversation: Option<&conversations::Model>,
+    draft: Draft,
+    start: &Start,
+) -> Result<Response> {
+    let content = composer(ctx, &page, conversation, draft);
+    let template = if start.from.is_empty() { "conversations/_source.html" } else { "conversations/_composer.html" };
+    page.html(template, content)
+}
+
 fn composer(ctx: &AppContext, page: &Page, conversation: Option<&conversations::Model>, draft: Draft) -> Value {
     let url = conversation.map_or_else(|| "/app/conversations".to_owned(), views::conversations::url);
     let action = if conversation.is_some() { format!("{url}/generations") } else { url.clone() };
-    let shown = conversation.map(|c| json!({ "pid": c.pid, "title": c.title, "url": url }));
     let composer = views::composer::view(draft, ctx.parts().catalogue(), &page.allowance, action, &url);
-    json!({ "composer": composer, "conversation": shown, "turns": [], "refresh_url": "" })
+    json!({
+        "composer": composer,
+        "conversation": conversation.map(views::conversations::head),
+        "turns": [],
+        "refresh_url": "",
+        "check_url": "",
+    })
 }
 
-/// Everything that a page of turns shows, in five queries whatever their number.
-async fn rows(ctx: &AppContext, generations: Vec<models::generations::Model>) -> Result<turns::Rows> {
-    let ids: Vec<i64> = generations.iter().map(|g| g.id).collect();
-    let runs = runs::newest_of(&ctx.db, ids.clone()).await?;
-    let places = outputs::of_runs(&ctx.db, runs.iter().map(|run| run.id).collect()).await?;
-    let pictures = assets::by_ids(&ctx.db, places.iter().filter_map(|place| place.asset_id).collect()).await?;
-    let sources = models::generations::sources(&ctx.db, ids).await?;
-    Ok(turns::Rows { generations, runs, places, pictures, sources })
-}
-
-fn refusal(submission: Submission) -> (StatusCode, Faults) {
-    let says = |status, field, text: &str| (status, Faults(vec![(field, text.to_owned())]));
+/// Why a wish was not taken; everything else is not a refusal.
+pub(super) fn refusal(submission: Submission) -> Result<(StatusCode, Faults)> {
+    let says = |status, field, text: &str| Ok((status, Faults(vec![(field, text.to_owned())])));
     let base = |status, text| says(status, "base", text);
     match submission {
-        Submission::Invalid(faults) => (StatusCode::UNPROCESSABLE_ENTITY, faults),
+        Submission::Invalid(faults) => Ok((StatusCode::UNPROCESSABLE_ENTITY, faults)),
         Submission::Short => says(
             StatusCode::PAYMENT_REQUIRED,
             "allowance",
@@ -171,64 +190,8 @@ fn refusal(submission: Submission) -> (StatusCode, Faults) {
         Submission::Barred => {
             base(StatusCode::FORBIDDEN, "Your account cannot start pictures any more. Nothing was charged.")
         }
-        Submission::Accepted { .. } | Submission::Repeated { .. } => (StatusCode::OK, Faults::default()),
-    }
-}
-
-/// What was sent stands in the form again, its picture too.
-async fn kept(ctx: &AppContext, user: &users::Model, ask: &Ask, faults: Faults) -> Result<Draft> {
-    let input = match ask.input.parse() {
-        Ok(pid) => assets::own(&ctx.db, user, pid).await?,
-        Err(_) => None,
-    };
-    Ok(Draft::of_ask(ask, input, faults))
-}
-
-impl Start {
-    /// The same page once more, at its newest turn. The count makes it another address: to a place in the address it
-    /// already shows, a browser only scrolls.
-    fn again(&self, url: &str, anchor: &str) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("look", &self.look.wrapping_add(1).to_string());
-        if !self.prompt.is_empty() {
-            query.append_pair("prompt", &self.prompt);
-        }
-        for (name, pid) in [("from", self.from), ("input", self.input)] {
-            if let Some(pid) = pid {
-                query.append_pair(name, &pid.to_string());
-            }
-        }
-        format!("{url}?{}#{anchor}", query.finish())
-    }
-
-    async fn draft(
-        &self,
-        ctx: &AppContext,
-        user: &users::Model,
-        conversation: Option<&conversations::Model>,
-    ) -> Result<Draft> {
-        let input = match self.input {
-            Some(pid) => assets::own(&ctx.db, user, pid).await?,
-            None => None,
-        };
-        if let Some(pid) = self.from
-            && let Some(generation) = models::generations::own(&ctx.db, user, pid).await?
-        {
-            let source = models::generations::sources(&ctx.db, vec![generation.id])
-                .await?
-                .into_iter()
-                .next()
-                .map(|(_, asset)| asset);
-            return Ok(Draft::of_generation(&generation, &generation.params()?, true, input.or(source)));
-        }
-        // In a conversation the last settings go on.
-        if let Some(conversation) = conversation
-            && let Some(last) = models::generations::of_conversation(&ctx.db, conversation, 1).await?.first()
-        {
-            let draft = Draft::of_generation(last, &last.params()?, false, input);
-            return Ok(Draft { prompt: self.prompt.clone(), ..draft });
-        }
-        Ok(Draft { prompt: self.prompt.clone(), input, batch_size: 1, ..Draft::default() })
+        Submission::Gone => Err(Error::NotFound),
+        Submission::Accepted { .. } | Submission::Repeated { .. } => Ok((StatusCode::OK, Faults::default())),
     }
 }
 
@@ -237,4 +200,8 @@ pub fn routes() -> Routes {
         .add("/app/conversations", get(index).post(create).layer(DefaultBodyLimit::max(BODY_MAX)))
         .add("/app/conversations/{pid}", get(show))
         .add("/app/conversations/{pid}/generations", post(generations::create).layer(DefaultBodyLimit::max(BODY_MAX)))
+        .add("/app/conversations/{pid}/title", post(titles::create))
+        .add("/app/conversations/{pid}/archival", post(archivals::create))
+        .add("/app/conversations/{pid}/retrieval", post(archivals::retrieve))
+        .add("/app/conversations/{pid}/deletion", get(deletions::show).post(deletions::create))
 }

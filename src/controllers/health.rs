@@ -1,6 +1,6 @@
 //! `/up`: the process lives. `/ready`: what it needs answers.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -12,6 +12,8 @@ use axum::{
 use loco_rs::{app::AppContext, controller::Routes};
 use serde_json::json;
 use tokio::time::timeout;
+
+use crate::context::Nproxy;
 
 /// A part that takes longer is not ready.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -29,8 +31,7 @@ async fn ready(State(ctx): State<AppContext>) -> Response {
         }
     })
     .await;
-    // Whether it is there does not matter: the store has to answer.
-    let storage = in_time(async { ctx.storage.exists(Path::new("ready")).await.is_ok() }).await;
+    let storage = in_time(async { ctx.parts().store().check().await.is_ok() }).await;
     let ok = database && jobs && storage;
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ok": ok, "database": database, "jobs": jobs, "storage": storage }))).into_response()

@@ -94,18 +94,22 @@ impl Model {
     }
 }
 
-/// Closes what a dead process left open for this output, and counts it as perhaps billed.
-pub(in crate::models) async fn close_abandoned(db: &impl ConnectionTrait, run_id: i64, position: i64) -> Result<u64> {
-    let closed = Entity::update_many()
+/// Closes what a dead process left open for this output, or for all of a run that is over, and counts it as perhaps billed.
+pub(in crate::models) async fn close_abandoned(
+    db: &impl ConnectionTrait,
+    run_id: i64,
+    position: Option<i64>,
+) -> Result<u64> {
+    let mut abandoned = Entity::update_many()
         .col_expr(Column::Outcome, Expr::value(UNKNOWN))
         .col_expr(Column::MaybeBilled, Expr::value(true))
         .col_expr(Column::FinishedAt, Expr::value(clock::now(db).await?))
         .filter(Column::RunId.eq(run_id))
-        .filter(Column::Position.eq(position))
-        .filter(Column::Outcome.eq(OPEN))
-        .exec(db)
-        .await?;
-    Ok(closed.rows_affected)
+        .filter(Column::Outcome.eq(OPEN));
+    if let Some(position) = position {
+        abandoned = abandoned.filter(Column::Position.eq(position));
+    }
+    Ok(abandoned.exec(db).await?.rows_affected)
 }
 
 /// How often a call for this output ended without anybody knowing whether it was billed.

@@ -1,7 +1,9 @@
 //! What a person asks for. `submit` is the one way in: page, API and bot all call it.
 
+mod again;
 mod ask;
 
+use durable_jobs::Enqueued;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
@@ -27,6 +29,7 @@ use crate::{
 };
 
 pub use super::_entities::generations::Model;
+pub use again::{repeat, retry};
 pub use ask::{Ask, DEFAULT_STRENGTH, Faults, PROMPT_MAX, Plan};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -72,6 +75,17 @@ pub enum Submission {
     TooMany,
     /// The account was blocked or deleted since the request came in; nothing was started.
     Barred,
+    /// The conversation was deleted meanwhile; nothing was started.
+    Gone,
+}
+
+/// What became of a run that was to begin.
+enum Launch {
+    Queued(Enqueued),
+    /// There is a run of this number, or one under way.
+    Taken,
+    /// It may not begin, and why.
+    Refused(Submission),
 }
 
 /// Runs that one person may have under way at once.
@@ -92,14 +106,8 @@ pub async fn submit(
         Err(faults) => return Ok(Submission::Invalid(faults)),
     };
     let txn = begin(&ctx.db).await?;
-    if !super::users::may_start(&txn, user).await? {
-        return Ok(Submission::Barred);
-    }
     if let Some(first) = by_client_token(&txn, user, &plan.client_token).await? {
         return first.repeated(&txn, &plan).await;
-    }
-    if runs::live_of(&txn, user.id).await? >= LIVE_RUNS {
-        return Ok(Submission::TooMany);
     }
     let conversation = match conversation {
         Some(conversation) => conversation,
@@ -111,34 +119,58 @@ pub async fn submit(
         let first = by_client_token(&ctx.db, user, &plan.client_token).await?.ok_or(Error::NotFound)?;
         return first.repeated(&ctx.db, &plan).await;
     };
-    let run = runs::queue(ctx, &txn, &generation, &plan).await?;
-    match holds::hold(&txn, user.id, run.id, plan.cost()).await? {
-        holds::Hold::Held(hold) => run.pay_with(&txn, &hold).await?,
-        holds::Hold::Short => return Ok(Submission::Short),
-        holds::Hold::InDebt => return Ok(Submission::InDebt),
+    let job = match launch(ctx, &txn, user, &generation, &plan, 1).await? {
+        Launch::Queued(job) => job,
+        Launch::Taken => return generation.repeated(&txn, &plan).await,
+        Launch::Refused(submission) => return Ok(submission),
+    };
+    if !conversation.touch(&txn).await? {
+        return Ok(Submission::Gone);
     }
-    conversation.touch(&txn).await?;
-    let job = FulfilRun::enqueue(&txn, &Order { run: run.id }).await?;
     txn.commit().await?;
     ctx.parts().jobs().hint(&[job]).await;
     Ok(Submission::Accepted { conversation, generation })
 }
 
-/// The turns of a conversation, oldest first; the newest `limit` of them.
+/// A run with its hold and its job, as part of the caller's transaction.
+async fn launch(
+    ctx: &AppContext,
+    txn: &DatabaseTransaction,
+    user: &users::Model,
+    generation: &Model,
+    plan: &Plan,
+    number: i64,
+) -> Result<Launch> {
+    if !super::users::may_start(txn, user).await? {
+        return Ok(Launch::Refused(Submission::Barred));
+    }
+    if runs::live_of(txn, user.id).await? >= LIVE_RUNS {
+        return Ok(Launch::Refused(Submission::TooMany));
+    }
+    let Some(run) = runs::queue(ctx, txn, generation, plan, number).await? else { return Ok(Launch::Taken) };
+    match holds::hold(txn, user.id, run.id, plan.cost()).await? {
+        holds::Hold::Held(hold) => run.pay_with(txn, &hold).await?,
+        holds::Hold::Short => return Ok(Launch::Refused(Submission::Short)),
+        holds::Hold::InDebt => return Ok(Launch::Refused(Submission::InDebt)),
+    }
+    Ok(Launch::Queued(FulfilRun::enqueue(txn, &Order { run: run.id }).await?))
+}
+
+/// The turns of a conversation, oldest first: the newest `limit` of them, or of those before a certain one.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn of_conversation(
     db: &impl ConnectionTrait,
     conversation: &conversations::Model,
+    before: Option<&Model>,
     limit: u64,
 ) -> Result<Vec<Model>> {
-    let mut newest = Entity::find()
-        .filter(Column::ConversationId.eq(conversation.id))
-        .order_by_desc(Column::Id)
-        .limit(limit)
-        .all(db)
-        .await?;
+    let mut newest = Entity::find().filter(Column::ConversationId.eq(conversation.id));
+    if let Some(before) = before {
+        newest = newest.filter(Column::Id.lt(before.id));
+    }
+    let mut newest = newest.order_by_desc(Column::Id).limit(limit).all(db).await?;
     newest.reverse();
     Ok(newest)
 }
@@ -148,7 +180,13 @@ pub async fn of_conversation(
 /// # Errors
 /// The database does not answer.
 pub async fn own(db: &impl ConnectionTrait, user: &users::Model, pid: Uuid) -> Result<Option<Model>> {
-    Ok(Entity::find().filter(Column::UserId.eq(user.id)).filter(Column::Pid.eq(pid)).one(db).await?)
+    Ok(Entity::find()
+        .join(JoinType::LeftJoin, Relation::Conversations.def())
+        .filter(Column::UserId.eq(user.id))
+        .filter(Column::Pid.eq(pid))
+        .filter(super::_entities::conversations::Column::DeletedAt.is_null())
+        .one(db)
+        .await?)
 }
 
 /// # Errors
@@ -157,7 +195,7 @@ pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Model> {
     Entity::find_by_id(id).one(db).await?.ok_or(Error::NotFound)
 }
 
-/// The picture that each of these works on: `(generation, asset)`.
+/// The picture that each of these works on, also when it was deleted since: `(generation, asset)`.
 ///
 /// # Errors
 /// The database does not answer.
@@ -204,13 +242,25 @@ impl Model {
         serde_json::from_value(self.params.clone()).map_err(Error::wrap)
     }
 
+    /// Where it stands; `None` when that was deleted.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn conversation(&self, db: &impl ConnectionTrait) -> Result<Option<conversations::Model>> {
+        match self.conversation_id {
+            Some(id) => conversations::by_id(db, id).await,
+            None => Ok(None),
+        }
+    }
+
     async fn repeated(self, db: &impl ConnectionTrait, plan: &Plan) -> Result<Submission> {
         if self.request_hash != plan.hash() {
             return Ok(Submission::TokenReused);
         }
-        let id = self.conversation_id.ok_or(Error::NotFound)?;
-        let conversation = conversations::by_id(db, id).await?.ok_or(Error::NotFound)?;
-        Ok(Submission::Repeated { conversation, generation: self })
+        Ok(match self.conversation(db).await? {
+            Some(conversation) => Submission::Repeated { conversation, generation: self },
+            None => Submission::Gone,
+        })
     }
 }
 

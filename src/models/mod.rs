@@ -20,6 +20,7 @@ pub mod provider_keys;
 pub mod proxies;
 pub mod runs;
 pub mod sessions;
+pub mod storage_objects;
 pub mod throttles;
 pub mod tokens;
 pub mod users;

@@ -53,6 +53,12 @@ impl Model {
         self.failure.as_ref().and_then(|failure| Reason::try_from_value(failure).ok())
     }
 
+    /// Is it still to be filled? Asked of the database: another process may have done it.
+    pub(super) async fn is_waiting(&self, db: &impl ConnectionTrait) -> Result<bool> {
+        let row = Entity::find_by_id(self.id).one(db).await?;
+        Ok(row.is_some_and(|row| row.state() == State::Waiting))
+    }
+
     /// `waiting → done`; `false` when the place is taken or given up already.
     pub(super) async fn fill(&self, txn: &DatabaseTransaction, asset_id: i64) -> Result<bool> {
         let won = Entity::update_many()

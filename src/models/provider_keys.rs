@@ -24,8 +24,8 @@ use super::{
 use crate::context::Nproxy;
 
 pub use super::_entities::provider_keys::Model;
-pub(crate) use lease::take_back_expired;
 pub use lease::{LEASE, Lease, Leased, Wish, lease, renew};
+pub(crate) use lease::{release_all, take_back_expired};
 
 /// Calls that one key carries at once unless the operator says otherwise.
 pub const MAX_CONCURRENCY: i64 = 4;

@@ -9,9 +9,9 @@ pub mod recovery;
 use chrono::TimeDelta;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
-    DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    RelationTrait, sea_query::Expr,
+    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
+    EnumIter, ExprTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,13 +19,13 @@ use uuid::Uuid;
 
 use super::{
     _entities::{
-        generations, holds as hold_rows,
+        conversations, generations, holds as hold_rows, materials,
         runs::{ActiveModel, Column, Entity, Relation},
         users,
     },
-    begin, clock,
+    attempts, begin, clock,
     generations::Plan,
-    holds, outputs, text,
+    holds, insert_new, outputs, provider_keys, text,
 };
 use crate::context::Nproxy;
 
@@ -63,6 +63,10 @@ pub enum Reason {
     Deadline,
     /// The pictures could not be stored.
     Storage,
+    /// The picture to start from could not be read.
+    Source,
+    /// The person wants no more of it.
+    Canceled,
 }
 
 /// Everything that the run needs, as it was when it was asked for.
@@ -80,15 +84,16 @@ pub(super) struct Snapshot {
 /// States that somebody still works on.
 pub(super) const LIVE: [State; 2] = [State::Queued, State::Running];
 
-/// `queued`, with its places laid out; the hold and the job follow in the same transaction.
+/// `queued`, with its places laid out; the hold and the job follow in the same transaction. `None` when the generation
+/// has a run of this number, or one that somebody still works on.
 pub(super) async fn queue(
     ctx: &AppContext,
     txn: &DatabaseTransaction,
     generation: &generations::Model,
     plan: &Plan,
-) -> Result<Model> {
+    number: i64,
+) -> Result<Option<Model>> {
     let now = clock::now(txn).await?;
-    let before = Entity::find().filter(Column::GenerationId.eq(generation.id)).count(txn).await?;
     let snapshot = Snapshot {
         provider: plan.model.provider.clone(),
         wire_model: plan.model.wire_model.clone(),
@@ -99,10 +104,10 @@ pub(super) async fn queue(
         source_asset_id: plan.source.as_ref().map(|asset| asset.id),
     };
     let patience = TimeDelta::from_std(ctx.parts().settings().pool.run()).map_err(Error::wrap)?;
-    let run = ActiveModel {
+    let row = ActiveModel {
         pid: Set(Uuid::now_v7()),
         generation_id: Set(generation.id),
-        number: Set(i64::try_from(before).unwrap_or(i64::MAX - 1) + 1),
+        number: Set(number),
         state: Set(text(State::Queued)),
         inputs_snapshot: Set(json!(snapshot)),
         outputs_requested: Set(plan.params.batch_size),
@@ -111,11 +116,18 @@ pub(super) async fn queue(
         deadline_at: Set(now + patience),
         created_at: Set(now),
         ..Default::default()
+    };
+    if !insert_new(txn, row).await? {
+        return Ok(None);
     }
-    .insert(txn)
-    .await?;
+    let run = Entity::find()
+        .filter(Column::GenerationId.eq(generation.id))
+        .filter(Column::Number.eq(number))
+        .one(txn)
+        .await?
+        .ok_or(Error::NotFound)?;
     outputs::lay_out(txn, run.id, plan.params.batch_size).await?;
-    Ok(run)
+    Ok(Some(run))
 }
 
 /// How many runs of this person somebody still works on.
@@ -142,26 +154,55 @@ pub async fn own(
 ) -> Result<Option<(Model, generations::Model)>> {
     let found = Entity::find()
         .find_also_related(generations::Entity)
+        .join(JoinType::LeftJoin, generations::Relation::Conversations.def())
         .filter(Column::Pid.eq(pid))
         .filter(generations::Column::UserId.eq(user.id))
+        .filter(conversations::Column::DeletedAt.is_null())
         .one(db)
         .await?;
     Ok(found.and_then(|(run, generation)| Some((run, generation?))))
 }
 
-/// The newest run of each of these generations.
+/// All runs of these generations; of each, the newest last.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn newest_of(db: &impl ConnectionTrait, generation_ids: Vec<i64>) -> Result<Vec<Model>> {
-    let mut all = Entity::find()
+pub async fn of_generations(db: &impl ConnectionTrait, generation_ids: Vec<i64>) -> Result<Vec<Model>> {
+    Ok(Entity::find()
         .filter(Column::GenerationId.is_in(generation_ids))
         .order_by_asc(Column::GenerationId)
-        .order_by_desc(Column::Number)
+        .order_by_asc(Column::Number)
         .all(db)
+        .await?)
+}
+
+/// How many of the pictures of a generation its runs have not brought.
+#[must_use]
+pub fn missing(runs: &[Model], batch_size: i64) -> i64 {
+    let delivered: i64 = runs.iter().map(|run| run.outputs_delivered).sum();
+    Ord::max(batch_size - delivered, 0)
+}
+
+/// What somebody still works on in a conversation.
+pub(super) async fn live_in(db: &impl ConnectionTrait, conversation_id: i64) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .join(JoinType::InnerJoin, Relation::Generations.def())
+        .filter(generations::Column::ConversationId.eq(conversation_id))
+        .filter(Column::State.is_in(LIVE))
+        .all(db)
+        .await?)
+}
+
+/// Does a run that somebody works on start from this picture?
+pub(super) async fn need(db: &impl ConnectionTrait, asset_id: i64) -> Result<bool> {
+    let needing = Entity::find()
+        .join(JoinType::InnerJoin, Relation::Generations.def())
+        .join(JoinType::InnerJoin, generations::Relation::Materials.def())
+        .filter(materials::Column::AssetId.eq(asset_id))
+        .filter(Column::State.is_in(LIVE))
+        .count(db)
         .await?;
-    all.dedup_by_key(|run| run.generation_id);
-    Ok(all)
+    Ok(needing > 0)
 }
 
 /// # Errors
@@ -227,19 +268,32 @@ impl Model {
         Ok(moved.rows_affected == 1)
     }
 
-    /// The end, whoever brings it: the worker or the deadline. Places that still wait are given up for `leftover`; what was
-    /// delivered is captured, the rest released. `false` when somebody else ended it before.
+    /// The person wants no more of it. What was delivered before stays and is paid; what comes later is dropped. `false`
+    /// when it was over already.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn cancel(&self, ctx: &AppContext) -> Result<bool> {
+        self.settle(ctx, Reason::Canceled).await
+    }
+
+    /// The end, whoever brings it: the worker, the person or the deadline. Places that still wait are given up for
+    /// `leftover`; what was delivered is captured, the rest released. `false` when somebody else ended it before.
     pub(super) async fn settle(&self, ctx: &AppContext, leftover: Reason) -> Result<bool> {
         let txn = begin(&ctx.db).await?;
+        // Leases before the run, as whoever delivers takes them.
+        provider_keys::release_all(&txn, self.id).await?;
         // The row is locked by this write before anything is counted.
         if !self.progressed(&txn, 0).await? {
             return Ok(false);
         }
-        outputs::give_up(&txn, self.id, None, leftover).await?;
+        let given_up = outputs::give_up(&txn, self.id, None, leftover).await?;
+        attempts::close_abandoned(&txn, self.id, None).await?;
         let places = outputs::of_runs(&txn, vec![self.id]).await?;
         let done = places.iter().filter(|place| place.state() == outputs::State::Done).count();
         let delivered = i64::try_from(done).map_err(Error::wrap)?;
         let (state, failure) = match delivered {
+            0 if leftover == Reason::Canceled && given_up > 0 => (State::Canceled, None),
             0 => (State::Failed, places.iter().find_map(|place| place.failure.clone())),
             _ => (State::Succeeded, None),
         };

@@ -18,6 +18,8 @@ pub mod key_list;
 pub mod key_test;
 mod keys;
 pub mod ledger_check;
+pub mod object_check;
+pub mod object_sweep;
 pub mod provider_balance_refresh;
 pub mod proxy_add;
 pub mod proxy_list;
@@ -56,6 +58,8 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(key_list::KeyList);
     tasks.register(key_test::KeyTest);
     tasks.register(ledger_check::LedgerCheck);
+    tasks.register(object_check::ObjectCheck);
+    tasks.register(object_sweep::ObjectSweep);
     tasks.register(provider_balance_refresh::ProviderBalanceRefresh);
     tasks.register(proxy_add::ProxyAdd);
     tasks.register(proxy_list::ProxyList);

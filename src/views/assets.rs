@@ -14,6 +14,9 @@ pub struct PictureView {
     pub thumb_url: String,
     pub download_url: String,
     pub use_url: String,
+    /// The same for htmx, which wants no place in the address.
+    pub use_get: String,
+    pub delete_url: String,
     pub width: i64,
     pub height: i64,
     pub alt: String,
@@ -28,6 +31,8 @@ pub fn picture(asset: &Model, prompt: &str, conversation_url: &str) -> PictureVi
         thumb_url: thumb_url(asset),
         download_url: format!("/app/files/{pid}?download=1"),
         use_url: format!("{conversation_url}?input={pid}#composer"),
+        use_get: format!("{conversation_url}?input={pid}"),
+        delete_url: format!("/app/pictures/{pid}/deletion"),
         width: asset.width,
         height: asset.height,
         alt: alt(prompt),

@@ -9,7 +9,7 @@ use super::{
     turns::strength_words,
 };
 use crate::models::{
-    assets,
+    assets::{self, picture::UPLOAD_MAX_BYTES},
     catalogue::{ASPECT_RATIOS, Catalogue},
     generations::{Ask, DEFAULT_STRENGTH, Faults, Mode, Model, Params},
     tokens::PlainToken,
@@ -27,6 +27,8 @@ const SUGGESTIONS: [&str; 6] = [
 #[derive(Debug, Serialize)]
 pub struct ComposerView {
     pub action: String,
+    /// Where it stands.
+    pub page: String,
     pub token: String,
     pub prompt: String,
     pub models: Vec<Choice>,
@@ -39,6 +41,7 @@ pub struct ComposerView {
     pub input: Option<Input>,
     pub errors: Errors,
     pub max_upload_words: &'static str,
+    pub max_upload_bytes: usize,
     pub cost_words: &'static str,
     pub blocked: Option<Blocked>,
     /// Where more is to be had.
@@ -66,6 +69,8 @@ pub struct Input {
     pub pid: String,
     pub thumb_url: String,
     pub alt: &'static str,
+    /// What happens to a picture that came along and is not used.
+    pub unused_words: &'static str,
     pub remove_url: String,
 }
 
@@ -133,7 +138,11 @@ impl Draft {
         Self {
             prompt: if prompt { generation.prompt.clone() } else { String::new() },
             model: generation.model.clone(),
-            mode: if input.is_some() { "image_to_image".into() } else { String::new() },
+            mode: match (&input, prompt) {
+                (Some(_), _) => "image_to_image".into(),
+                (None, true) => generation.mode.clone(),
+                (None, false) => String::new(),
+            },
             resolution: params.resolution.clone(),
             aspect_ratio: params.aspect_ratio.clone(),
             batch_size: params.batch_size,
@@ -162,6 +171,7 @@ pub fn view(
     let fault = |field: &str| draft.faults.of(field).to_owned();
     ComposerView {
         action,
+        page: page.to_owned(),
         token: PlainToken::mint().expose().to_owned(),
         models: catalogue.models.iter().map(|m| choice(&m.id, &m.name, "", m.id == model.id)).collect(),
         modes: model.modes.iter().filter_map(|m| mode_choice(*m, &mode)).collect(),
@@ -175,7 +185,12 @@ pub fn view(
             pid: asset.pid.to_string(),
             thumb_url: thumb_url(asset),
             alt: "The picture to start from",
-            remove_url: page.to_owned(),
+            unused_words: if asset.is_upload() {
+                "If nothing is made from it, it is removed after 7 days."
+            } else {
+                ""
+            },
+            remove_url: format!("{page}?input="),
         }),
         errors: Errors {
             base: fault("base"),
@@ -190,10 +205,9 @@ pub fn view(
             strength: fault("strength"),
         },
         max_upload_words: "PNG, JPEG or WebP up to 20 MB",
+        max_upload_bytes: UPLOAD_MAX_BYTES,
         cost_words: allowance.cost_words,
-        blocked: allowance
-            .empty
-            .then(|| Blocked { text: "You have no pictures left. What you made stays yours.", action: see_the_plan() }),
+        blocked: allowance.empty.then(|| Blocked { text: nothing_left(allowance), action: see_the_plan() }),
         plan: see_the_plan(),
         suggestions: SUGGESTIONS
             .iter()
@@ -203,7 +217,15 @@ pub fn view(
     }
 }
 
-fn see_the_plan() -> Action {
+fn nothing_left(allowance: &AllowanceView) -> &'static str {
+    match allowance.kind {
+        "quota" => "This month's pictures are used up. What you made stays yours.",
+        _ => "You have no pictures left. What you made stays yours.",
+    }
+}
+
+#[must_use]
+pub fn see_the_plan() -> Action {
     Action { label: "See the plan", url: "/app/billing".into() }
 }
 

@@ -1,11 +1,20 @@
 //! Sentences for people: what happened, whether anything was charged, what to do. Nothing of what a provider said.
 
-use crate::models::runs::Reason;
+use crate::models::runs::{Model, Reason};
+
+/// What helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The words or the settings have to change: they stand in the composer again.
+    Edit,
+    /// The same once more may work: a new run at a press.
+    TryAgain,
+}
 
 /// Why there is no picture, with the charge fact.
 #[must_use]
-pub const fn sentence(reason: Reason) -> &'static str {
-    match reason {
+pub fn sentence(reason: Reason, run: &Model) -> String {
+    let sentence = match reason {
         Reason::RefusedPrompt => {
             "The image service declined this prompt. You were not charged. Try rewording it, for example without names of real people."
         }
@@ -23,8 +32,16 @@ pub const fn sentence(reason: Reason) -> &'static str {
         }
         Reason::Unavailable => "Temporarily unavailable, nothing was charged. Try again in a few minutes.",
         Reason::Deadline => "No answer in time. You were not charged. Try again.",
-        Reason::Storage => "Something broke on our side. You were not charged. Try again.",
-    }
+        Reason::Storage => {
+            return format!(
+                "Something broke on our side. You were not charged. Try again. If it stays like this, send us the reference {}.",
+                reference(run)
+            );
+        }
+        Reason::Source => "The picture you started from could not be read. You were not charged. Choose it again.",
+        Reason::Canceled => "Canceled. You were not charged.",
+    };
+    sentence.into()
 }
 
 /// For a single place in a batch.
@@ -39,5 +56,28 @@ pub const fn short(reason: Reason) -> &'static str {
         Reason::Unavailable => "Unavailable, not charged",
         Reason::Deadline => "No answer in time, not charged",
         Reason::Storage => "Broken on our side, not charged",
+        Reason::Source => "Start picture not readable, not charged",
+        Reason::Canceled => "Canceled, not charged",
     }
+}
+
+/// The first is the one that most likely helps.
+#[must_use]
+pub const fn remedies(reason: Reason) -> &'static [Remedy] {
+    match reason {
+        Reason::RefusedPrompt | Reason::Recitation | Reason::BadInput | Reason::Source => &[Remedy::Edit],
+        Reason::RefusedOutput
+        | Reason::Empty
+        | Reason::Unavailable
+        | Reason::Deadline
+        | Reason::Storage
+        | Reason::Canceled => &[Remedy::TryAgain, Remedy::Edit],
+    }
+}
+
+/// What a person can read out to us and an operator finds: the end of the run's pid.
+#[must_use]
+pub fn reference(run: &Model) -> String {
+    let pid = run.pid.simple().to_string();
+    pid[pid.len() - 12..].to_owned()
 }

@@ -1,19 +1,24 @@
-//! A run with its places: the fragment that polls and the page that shows it first are made from this one shape.
+//! The runs of a generation with their places: the fragment that polls and the page that shows it first are made from this
+//! one shape. The newest run says how it stands; pictures that the runs before it brought stay.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{
     assets::{PictureView, picture},
-    failures,
+    failures::{self, Remedy},
 };
 use crate::models::{
-    assets,
+    assets, generations,
     outputs::{self, State as Place},
-    runs::{Model, State},
+    runs::{Model, Reason, State, missing},
 };
 
 /// Roughly what the vendors draw at the smallest size; only the ratio matters to the page.
 const PIXELS: f64 = 1024.0 * 1024.0;
+
+/// Who stands in line for longer than this is told why.
+const LONG_LINE: TimeDelta = TimeDelta::seconds(10);
 
 #[derive(Debug, Serialize)]
 pub struct RunView {
@@ -32,25 +37,42 @@ pub struct RunView {
     pub width: i64,
     pub height: i64,
     pub cells: Vec<CellView>,
+    pub cancel_url: String,
+    /// Where the turn says why a press was not taken.
+    pub said_id: String,
     pub notice: Option<Notice>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct CellView {
     pub id: String,
-    pub number: i64,
+    pub number: usize,
     pub is_waiting: bool,
     pub is_done: bool,
     pub is_failed: bool,
     pub text: &'static str,
     pub picture: Option<PictureView>,
+    /// Where a picture that was deleted just now is brought back.
+    pub restore_url: String,
 }
 
 #[derive(Debug, Serialize)]
 pub struct Notice {
     pub tone: &'static str,
     pub text: String,
-    pub action: Option<Action>,
+    /// What is missing, once more.
+    pub retry: Option<Retry>,
+    /// The words and settings in the composer again.
+    pub edit: Option<Action>,
+    /// The same for htmx, which wants no place in the address.
+    pub edit_get: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Retry {
+    pub url: String,
+    pub number: i64,
+    pub label: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -59,102 +81,168 @@ pub struct Action {
     pub url: String,
 }
 
-/// Everything a run is shown with.
+/// Everything a generation's runs are shown with.
 #[derive(Debug)]
 pub struct Shown<'a> {
-    pub run: &'a Model,
+    pub generation: &'a generations::Model,
+    pub params: &'a generations::Params,
+    pub newest: &'a Model,
+    /// All of them, the newest last.
+    pub runs: &'a [Model],
     pub places: &'a [outputs::Model],
     pub pictures: &'a [assets::Model],
-    pub prompt: &'a str,
-    pub aspect_ratio: &'a str,
     pub conversation_url: &'a str,
     /// Where the same wish stands in the composer again.
     pub reuse_url: &'a str,
+    pub now: DateTime<Utc>,
 }
 
 #[must_use]
-pub fn ptag(run: &Model) -> String {
-    format!("{}.{}", run.version, u8::from(run.is_final()))
+pub fn ptag(run: &Model, now: DateTime<Utc>) -> String {
+    format!("{}.{}{}", run.version, u8::from(run.is_final()), u8::from(is_late(run, now)))
 }
 
 #[must_use]
 pub fn view(shown: &Shown<'_>) -> RunView {
-    let run = shown.run;
-    let (width, height) = expected_size(shown.aspect_ratio);
-    let places: Vec<_> = shown.places.iter().filter(|place| place.run_id == run.id).collect();
+    let run = shown.newest;
+    let aspect_ratio = &shown.params.aspect_ratio;
+    let (width, height) = expected_size(aspect_ratio);
     RunView {
         pid: run.pid.to_string(),
         id: format!("run-{}", run.pid),
         url: format!("/app/runs/{}", run.pid),
-        ptag: ptag(run),
+        ptag: ptag(run, shown.now),
         is_final: run.is_final(),
-        state_words: state_words(run, &places),
+        state_words: shown.state_words(),
         expect_words: "",
         since: if run.is_final() { String::new() } else { run.created_at.to_rfc3339() },
-        shape: shape(shown.aspect_ratio),
-        ratio: shown.aspect_ratio.to_owned(),
+        shape: shape(aspect_ratio),
+        ratio: aspect_ratio.clone(),
         width,
         height,
-        cells: places.iter().map(|place| cell(place, shown)).collect(),
-        notice: notice(run, &places, shown),
+        cells: shown.cells(),
+        cancel_url: if run.is_final() { String::new() } else { format!("/app/runs/{}/cancellation", run.pid) },
+        said_id: format!("said-{}", shown.generation.pid),
+        notice: shown.notice(),
     }
 }
 
-fn cell(place: &outputs::Model, shown: &Shown<'_>) -> CellView {
-    let asset =
-        place.asset_id.and_then(|id| shown.pictures.iter().find(|asset| asset.id == id && asset.deleted_at.is_none()));
-    let state = place.state();
-    CellView {
-        id: format!("cell-{}-{}", shown.run.pid, place.position),
-        number: place.position,
-        is_waiting: state == Place::Waiting,
-        is_done: state == Place::Done,
-        is_failed: state == Place::Failed,
-        text: match (state, asset) {
-            (Place::Failed, _) => place.reason().map_or("No picture, not charged", failures::short),
-            (Place::Done, None) => "Deleted",
-            (Place::Done, Some(_)) | (Place::Waiting, _) => "",
-        },
-        picture: asset.map(|asset| picture(asset, shown.prompt, shown.conversation_url)),
-    }
-}
-
-fn state_words(run: &Model, places: &[&outputs::Model]) -> String {
-    let done = places.iter().filter(|place| place.state() == Place::Done).count();
-    let all = places.len();
-    match run.state() {
-        State::Queued => "In line".into(),
-        State::Running if all == 1 => "Working".into(),
-        State::Running => format!("{done} of {all} ready"),
-        State::Succeeded if done == all && all == 1 => "Your picture is ready".into(),
-        State::Succeeded if done == all => format!("All {all} pictures are ready"),
-        State::Succeeded => format!("{done} of {all} pictures are ready"),
-        State::Failed => "No picture came".into(),
-        State::Canceled => "Stopped".into(),
-    }
-}
-
-fn notice(run: &Model, places: &[&outputs::Model], shown: &Shown<'_>) -> Option<Notice> {
-    let again = || Some(Action { label: "Edit and try again", url: shown.reuse_url.to_owned() });
-    match run.state() {
-        State::Failed => Some(Notice {
-            tone: "error",
-            text: run.reason().map_or("No picture came. You were not charged.", failures::sentence).into(),
-            action: again(),
-        }),
-        State::Succeeded => {
-            let missing = places.iter().filter(|place| place.state() == Place::Failed).count();
-            (missing > 0).then(|| Notice {
-                tone: "warning",
-                text: match missing {
-                    1 => "One picture did not come. You were not charged for it.".into(),
-                    n => format!("{n} pictures did not come. You were not charged for them."),
-                },
-                action: again(),
-            })
+impl Shown<'_> {
+    /// Of the runs before only the pictures; of the newest every place, unless nothing came of it at all.
+    fn cells(&self) -> Vec<CellView> {
+        let mut cells = Vec::new();
+        for run in self.runs {
+            let is_whole = run.id == self.newest.id && !matches!(run.state(), State::Failed | State::Canceled);
+            let places = self.places.iter().filter(|place| place.run_id == run.id);
+            for place in places.filter(|place| is_whole || place.state() == Place::Done) {
+                cells.push(self.cell(run, place, cells.len() + 1));
+            }
         }
-        State::Queued | State::Running | State::Canceled => None,
+        cells
     }
+
+    fn cell(&self, run: &Model, place: &outputs::Model, number: usize) -> CellView {
+        let asset = place.asset_id.and_then(|id| self.pictures.iter().find(|asset| asset.id == id));
+        let shown = asset.filter(|asset| asset.deleted_at.is_none());
+        let state = place.state();
+        CellView {
+            id: format!("cell-{}-{}", run.pid, place.position),
+            number,
+            is_waiting: state == Place::Waiting,
+            is_done: state == Place::Done,
+            is_failed: state == Place::Failed,
+            text: match (state, shown) {
+                (Place::Failed, _) => place.reason().map_or("No picture, not charged", failures::short),
+                (Place::Done, None) => "Deleted",
+                (Place::Done, Some(_)) | (Place::Waiting, _) => "",
+            },
+            picture: shown.map(|asset| picture(asset, &self.generation.prompt, self.conversation_url)),
+            restore_url: asset
+                .filter(|asset| asset.is_retrievable(self.now))
+                .map(|asset| format!("/app/pictures/{}/restoration", asset.pid))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn missing(&self) -> i64 {
+        missing(self.runs, self.params.batch_size)
+    }
+
+    fn state_words(&self) -> String {
+        let all = self.params.batch_size;
+        let done = all - self.missing();
+        match self.newest.state() {
+            State::Queued if is_late(self.newest, self.now) => {
+                "Many people are generating. Yours stays in line; no need to press again.".into()
+            }
+            State::Queued => "In line".into(),
+            State::Running if all == 1 => "Working".into(),
+            State::Running => format!("{done} of {all} ready"),
+            State::Succeeded | State::Failed | State::Canceled if done == all && all == 1 => {
+                "Your picture is ready".into()
+            }
+            State::Succeeded | State::Failed | State::Canceled if done == all => {
+                format!("All {all} pictures are ready")
+            }
+            State::Succeeded | State::Failed | State::Canceled if done > 0 => {
+                format!("{done} of {all} pictures are ready")
+            }
+            State::Succeeded | State::Failed => "No picture came".into(),
+            State::Canceled => "Canceled".into(),
+        }
+    }
+
+    fn notice(&self) -> Option<Notice> {
+        let run = self.newest;
+        let missing = self.missing();
+        if !run.is_final() || missing == 0 {
+            return None;
+        }
+        let failures = self.places.iter().filter(|place| place.run_id == run.id).filter_map(outputs::Model::reason);
+        let (tone, text, reason) = match run.state() {
+            State::Canceled => ("info", failures::sentence(Reason::Canceled, run), Reason::Canceled),
+            State::Failed | State::Queued | State::Running => {
+                let reason = run.reason().unwrap_or(Reason::Empty);
+                ("error", failures::sentence(reason, run), reason)
+            }
+            State::Succeeded => {
+                let reasons: Vec<_> = failures.collect();
+                let reason = reasons.iter().find(|reason| **reason == Reason::Canceled).or(reasons.first());
+                let reason = reason.copied().unwrap_or(Reason::Empty);
+                let (tone, text) = came_in_part(reason, missing);
+                (tone, text, reason)
+            }
+        };
+        let remedies = failures::remedies(reason);
+        let label =
+            if missing == self.params.batch_size { "Try again".into() } else { format!("Try again for {missing}") };
+        Some(Notice {
+            tone,
+            text,
+            retry: remedies.contains(&Remedy::TryAgain).then(|| Retry {
+                url: format!("/app/generations/{}/runs", self.generation.pid),
+                number: run.number + 1,
+                label,
+            }),
+            edit: remedies.contains(&Remedy::Edit).then(|| Action {
+                label: if remedies.len() == 1 { "Edit and try again" } else { "Edit" },
+                url: self.reuse_url.to_owned(),
+            }),
+            edit_get: self.reuse_url.split('#').next().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+fn came_in_part(reason: Reason, missing: i64) -> (&'static str, String) {
+    match (reason, missing) {
+        (Reason::Canceled, _) => ("info", "Canceled. You were charged only for the pictures that came.".into()),
+        (_, 1) => ("warning", "One picture did not come. You were not charged for it.".into()),
+        (_, n) => ("warning", format!("{n} pictures did not come. You were not charged for them.")),
+    }
+}
+
+fn is_late(run: &Model, now: DateTime<Utc>) -> bool {
+    run.state() == State::Queued && now - run.created_at > LONG_LINE
 }
 
 /// `(width, height)` of the ratio at about one megapixel.

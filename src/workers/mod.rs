@@ -4,9 +4,13 @@
 pub mod apply_payment;
 pub mod deliver_mail;
 pub mod deliver_receipt;
+pub mod erase_conversation;
 pub mod erase_files;
+pub mod erase_picture;
 pub mod fulfil_run;
 pub mod run_task;
+
+use std::time::Duration;
 
 use durable_jobs::{Enqueued, NewJob};
 use loco_rs::{Error, Result, bgworker::BackgroundWorker};
@@ -28,9 +32,16 @@ where
 
     #[expect(async_fn_in_trait, reason = "only ever called on concrete workers of this crate")]
     async fn enqueue(db: &impl ConnectionTrait, args: &A) -> Result<Enqueued> {
+        Self::enqueue_in(db, args, Duration::ZERO).await
+    }
+
+    /// Due only after `wait`.
+    #[expect(async_fn_in_trait, reason = "only ever called on concrete workers of this crate")]
+    async fn enqueue_in(db: &impl ConnectionTrait, args: &A, wait: Duration) -> Result<Enqueued> {
         let mut job = NewJob::new(Self::class_name(), serde_json::to_value(args).map_err(Error::wrap)?);
         job.max_attempts = Self::ATTEMPTS;
         job.dedupe_key = Self::unique_key(args);
+        job.run_in = (!wait.is_zero()).then_some(wait);
         Ok(durable_jobs::enqueue(db, job).await?)
     }
 }

@@ -16,7 +16,7 @@ async fn a_stranger_makes_two_pictures() {
         journey(&app, &browser, &window, Scripts::On).await;
         let loaded: Vec<_> =
             documents(&window).into_iter().filter(|path| path.starts_with("/app/conversations/")).collect();
-        assert_eq!(loaded.len(), 2, "the conversation and 'Use as input', nothing anew: {loaded:?}");
+        assert_eq!(loaded.len(), 1, "the conversation, nothing anew: {loaded:?}");
         assert!(!window.requests("/app/runs/").is_empty());
         assert_eq!(window.read("location.search").await, "", "a reload does not ask for the same input again");
         window.close().await;

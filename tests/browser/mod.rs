@@ -6,3 +6,4 @@ mod payments;
 mod polling;
 mod prompts;
 mod troubles;
+mod verbs;

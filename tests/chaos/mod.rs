@@ -1,6 +1,8 @@
 //! The real binary, killed and stopped while it works. The sandbox lives in the test, so the provider outlives the dead.
 
 mod last_units;
+mod pool;
+mod watch;
 
 use std::{net::TcpListener, process::Command as Shell, time::Duration};
 

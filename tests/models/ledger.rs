@@ -31,7 +31,8 @@ async fn a_batch_pays_for_what_arrived() {
 /// F31: a run without a picture costs nothing, whatever it held.
 #[tokio::test]
 async fn a_failure_gives_everything_back() {
-    let app = TestApp::start().await;
+    // Of a pool of one: several that fail alike are an outage, and the run would wait for its end.
+    let app = TestApp::with(Setup { keys: vec!["sandbox-k1"], ..Setup::default() }).await;
     let ada = app.sign_in("ada").await;
     app.sandbox.gemini().fault(EVERY_KEY, Fault::Status { code: 500 });
 

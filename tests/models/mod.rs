@@ -16,6 +16,11 @@ mod ledger_races;
 mod ledger_scale;
 #[cfg(debug_assertions)]
 mod ledger_walk;
+mod pool_broken;
+mod pool_lost;
+mod pool_race;
+mod pool_walk;
 mod proxy_health;
 mod runs;
+mod storage_objects;
 mod vault;

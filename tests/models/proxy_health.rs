@@ -84,7 +84,7 @@ async fn a_proxy_is_tested_without_a_key() {
     app.finish().await;
 }
 
-async fn add_key_behind(app: &TestApp, proxy: &Proxy) -> proxies::Model {
+pub async fn add_key_behind(app: &TestApp, proxy: &Proxy) -> proxies::Model {
     let added = proxies::add(&app.ctx, "way", &proxy.url().into(), &Actor::Cli).await.unwrap();
     let proxies::Addition::Added(row) = added else { panic!("{added:?}") };
     let new = NewKey {

@@ -62,8 +62,8 @@ async fn a_run_without_a_job_gets_one() {
     app.finish().await;
 }
 
-/// F44: a worker died over a run whose time then ran out — its key is taken back, its call is closed as perhaps billed, and
-/// the person is not charged.
+/// F44: a worker died over a run that nobody goes on with — its key is taken back, its call is closed as perhaps billed, and
+/// when its time has run out the person is not charged.
 #[tokio::test]
 async fn the_key_of_a_dead_worker_is_taken_back() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
@@ -72,14 +72,14 @@ async fn the_key_of_a_dead_worker_is_taken_back() {
     let wish = Wish { provider: "gemini", wire_model: "gemini-nano-banana-2.1", run_id: run, position: 1 };
     let Lease::Granted(leased) = lease(&app.ctx, wish).await.unwrap() else { panic!("no key") };
     attempts::open(&app.ctx.db, &leased, Via::Direct).await.unwrap();
-    deadline(&app, TimeDelta::seconds(-60)).await;
-    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered { ended: 1, ..Recovered::default() });
-    assert_eq!(app.calls().await, ["k1 direct open"], "its lease may still be alive");
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered::default(), "its lease may still be alive");
 
     app.set_time("key_leases", "expires_at", Utc::now() - TimeDelta::seconds(1), "1 = 1").await;
     assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered { keys_freed: 1, ..Recovered::default() });
     assert_eq!(app.calls().await, ["k1 direct unknown"]);
     assert_eq!(app.count("SELECT COUNT(*) FROM attempts WHERE maybe_billed").await, 1);
+    deadline(&app, TimeDelta::seconds(-60)).await;
+    assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered { ended: 1, ..Recovered::default() });
     assert_eq!(app.story("ada").await, "trial: grant 3 / hold -1 / release 1");
     assert_eq!(app.pool().await, ["k1 active", "k2 active", "k3 active"]);
     app.finish().await;

@@ -38,7 +38,7 @@ async fn a_program_gets_json() {
         (client.delete(url("/login")), 405, "method_not_allowed"),
         (client.post(url("/login")).header("origin", "https://evil.example"), 403, "cross_site"),
         (client.post(url("/login")).form(&[("email", "x".repeat(100_000))]), 413, "too_large"),
-        (client.get(url("/app/conversations?from=x")).header("cookie", ada.cookie().unwrap()), 400, "bad_request"),
+        (client.get(url("/app/conversations?look=x")).header("cookie", ada.cookie().unwrap()), 400, "bad_request"),
     ] {
         for accept in ["application/json", "*/*"] {
             let response = request.try_clone().unwrap().header("accept", accept).send().await.unwrap();

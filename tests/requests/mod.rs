@@ -1,11 +1,15 @@
 mod account;
 mod accounts;
+mod again;
 mod billing;
 mod blocking;
 mod deletion;
+mod deletions;
 mod ended_sessions;
 mod errors;
 mod generations;
+mod given;
+mod hostile;
 mod mails;
 mod new_address;
 mod pages;

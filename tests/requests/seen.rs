@@ -130,6 +130,7 @@ async fn a_conversation() {
     TIME
     Copy prompt
     Use this prompt and these settings again
+    Run again
     Your picture is ready
     Use as input
     Download
@@ -146,6 +147,7 @@ async fn a_conversation() {
     Edit and try again
     Nano Banana
     One picture did not come. You were not charged for it.
+    Run again
     Use as input
     Use this prompt and these settings again
     two boats

@@ -376,7 +376,7 @@ async fn one_press_is_one_picture() {
     let ada = app.sign_in("ada").await;
     let press = [("client_token", "the same press")];
 
-    let answers = join_all((0..20).map(|_| ada.try_ask("a boat", &press, None))).await;
+    let answers = join_all((0..100).map(|_| ada.try_ask("a boat", &press, None))).await;
 
     for answer in &answers {
         assert_eq!((answer.status, answer.location()), (303, answers[0].location()));

@@ -66,6 +66,7 @@ pub struct TestApp {
     pub folder: TempDir,
     s3: Option<S3Server>,
     database: Option<TestDatabase>,
+    config: Config,
     server: JoinHandle<()>,
     jobs: Option<JoinHandle<()>>,
 }
@@ -87,13 +88,13 @@ impl TestApp {
         sandbox.btcpay().webhook(&format!("{url}/webhooks/btcpay"), sandbox::btcpay::WEBHOOK_SECRET);
         let config = config(&url, &database.url, &folder, &sandbox, s3.as_ref(), &setup).await;
 
-        let booted = App::boot(StartMode::ServerAndWorker, &Environment::Test, config).await.unwrap();
+        let booted = App::boot(StartMode::ServerAndWorker, &Environment::Test, config.clone()).await.unwrap();
         let ctx = booted.app_context;
         let router = booted.router.unwrap();
         let server = tokio::spawn(async move {
             axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
         });
-        let mut app = Self { ctx, url, sandbox, folder, s3, database: Some(database), server, jobs: None };
+        let mut app = Self { ctx, url, sandbox, folder, s3, database: Some(database), config, server, jobs: None };
         if setup.jobs {
             app.work();
         }
@@ -104,6 +105,14 @@ impl TestApp {
             app.add_key(key, setup.max_concurrency).await;
         }
         app
+    }
+
+    /// The context of a process that has just started: nothing is known but what lies in the database.
+    pub async fn reboot(&mut self) {
+        let booted =
+            App::boot(StartMode::WorkerOnly { tags: Vec::new() }, &Environment::Test, self.config.clone()).await;
+        let before = std::mem::replace(&mut self.ctx, booted.unwrap().app_context);
+        before.db.close().await.unwrap();
     }
 
     /// The store of `Setup { s3: true, .. }`.

@@ -7,11 +7,14 @@ mod books;
 mod browser;
 pub mod bulk;
 mod database;
+pub mod hostile;
 mod html;
 mod payments;
 mod person;
 pub mod pictures;
+mod process;
 pub mod s3;
+mod wishes;
 
 pub use app::{Setup, TestApp};
 pub use binary::{Finished, nproxy};
@@ -19,6 +22,7 @@ pub use browser::{Browser, Screen, Scripts, Window};
 pub use database::{TestDatabase, is_postgres};
 pub use html::{Filled, Html};
 pub use person::{Answer, Person};
+pub use process::Process;
 
 use std::{future::Future, time::Duration};
 

@@ -34,17 +34,17 @@ pub fn sideways_jpeg() -> Bytes {
     let mut out = Cursor::new(Vec::new());
     DynamicImage::from(lying).write_to(&mut out, ImageFormat::Jpeg).unwrap();
     let mut jpeg = Jpeg::from_bytes(out.into_inner().into()).unwrap();
-    jpeg.set_exif(Some(exif()));
+    jpeg.set_exif(Some(exif(6)));
     jpeg.encoder().bytes()
 }
 
-/// Little-endian TIFF: orientation 6 (turn a quarter clockwise) and a GPS directory with one text.
-fn exif() -> Bytes {
+/// Little-endian TIFF: an orientation (6: turn a quarter clockwise) and a GPS directory with one text.
+pub fn exif(orientation: u32) -> Bytes {
     let mut tiff = b"II*\0".to_vec();
     let entry = |parts: [&[u8]; 4]| parts.concat();
     let length = u32::try_from(PLACE.len()).unwrap();
     let directories = [
-        entry([&[0x12, 0x01], &[3, 0], &[1, 0, 0, 0], &[6, 0, 0, 0]]),
+        entry([&[0x12, 0x01], &[3, 0], &[1, 0, 0, 0], &orientation.to_le_bytes()]),
         entry([&[0x25, 0x88], &[4, 0], &[1, 0, 0, 0], &[38, 0, 0, 0]]),
     ];
     tiff.extend(8_u32.to_le_bytes());

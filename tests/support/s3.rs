@@ -43,6 +43,14 @@ pub enum Fault {
     Lost,
     /// The body ends in the middle.
     Cut,
+    /// 503 with the vendor's words.
+    SlowDown,
+    /// Does it, and says another `ETag`.
+    OtherTag,
+    /// Nothing is wrong with this one.
+    Fine,
+    /// Does it, and never answers.
+    Held,
 }
 
 type Faults = Arc<Mutex<VecDeque<(Method, Fault)>>>;
@@ -153,7 +161,21 @@ async fn misbehave(faults: Faults, request: Request, next: Next) -> Response {
         met.then(|| faults.pop_front().unwrap().1)
     };
     match fault {
-        None => next.run(request).await,
+        None | Some(Fault::Fine) => next.run(request).await,
+        Some(Fault::SlowDown) => {
+            let words =
+                "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code><Message>Reduce your rate.</Message></Error>";
+            (StatusCode::SERVICE_UNAVAILABLE, [("content-type", "application/xml")], words).into_response()
+        }
+        Some(Fault::OtherTag) => {
+            let mut answer = next.run(request).await;
+            answer.headers_mut().insert("etag", "\"00000000000000000000000000000000\"".parse().unwrap());
+            answer
+        }
+        Some(Fault::Held) => {
+            let _done = next.run(request).await;
+            std::future::pending().await
+        }
         Some(Fault::Busy) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Some(Fault::Forgotten) => StatusCode::OK.into_response(),
         Some(Fault::Lost) => {

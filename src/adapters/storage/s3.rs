@@ -187,16 +187,18 @@ impl StoreDriver for S3 {
             Err(error) if status(&error) == Some(412) => (UploadResponse::new(None, None), true),
             Err(error) => return Err(self.fault("put", key, &error)),
         };
+        // What counts as stored was seen there: all of it, with our hash beside it, and not changed since.
         let held = self.head(key).await.map_err(|(error, _)| error)?;
         let is_whole = held.content_length.and_then(|length| usize::try_from(length).ok()) == Some(content.len());
-        if !was_there {
-            return if is_whole { Ok(answer) } else { Err(self.says("put", key, "taken, but not stored whole")) };
+        let is_ours = held.metadata.as_ref().and_then(|metadata| metadata.get(HASH)) == Some(&hash);
+        let is_same = answer.e_tag.is_none() || answer.e_tag == held.e_tag;
+        match (was_there, is_whole && is_ours && is_same) {
+            (false, true) => Ok(answer),
+            // An answer can get lost; the SDK sends again and then meets the object that it has just made itself.
+            (true, true) => Ok(UploadResponse::new(held.e_tag, held.version_id)),
+            (false, false) => Err(self.says("put", key, "taken, but something else is stored")),
+            (true, false) => Err(self.says("put", key, "there is another object under this key already")),
         }
-        // An answer can get lost; the SDK sends again and then meets the object that it has just made itself.
-        if is_whole && held.metadata.as_ref().and_then(|metadata| metadata.get(HASH)) == Some(&hash) {
-            return Ok(UploadResponse::new(held.e_tag, held.version_id));
-        }
-        Err(self.says("put", key, "there is another object under this key already"))
     }
 
     async fn get(&self, path: &Path) -> StorageResult<GetResponse> {

@@ -7,15 +7,14 @@ use axum::{
 use loco_rs::app::AppContext;
 use serde_json::json;
 
-use super::{composer, full, kept, refusal, rows};
+use super::{composer, full, kept, refusal, turns};
 use crate::{
-    context::Nproxy,
     controllers::{
         Result,
         extractors::{AskForm, CurrentUser, OwnConversation, Page},
     },
     models::generations::{self, Submission},
-    views::{self, composer::Draft, turns},
+    views::{self, composer::Draft},
 };
 
 /// htmx gets the new turn; without JavaScript the page is loaded anew.
@@ -24,16 +23,16 @@ pub(super) async fn create(
     CurrentUser(user): CurrentUser,
     OwnConversation(conversation): OwnConversation,
     mut page: Page,
-    AskForm(ask): AskForm,
+    AskForm(mut ask): AskForm,
 ) -> Result<Response> {
-    let url = views::conversations::url(&conversation);
+    ask.take_image(&ctx, &user).await?;
     let (generation, conversation) =
         match generations::submit(&ctx, &user, Some(conversation.clone()), ask.clone()).await? {
             Submission::Accepted { conversation, generation } | Submission::Repeated { conversation, generation } => {
                 (generation, conversation)
             }
             refused => {
-                let (status, faults) = refusal(refused);
+                let (status, faults) = refusal(refused)?;
                 let draft = kept(&ctx, &user, &ask, faults).await?;
                 if !page.is_htmx {
                     return full(&ctx, &user, page, &conversation, draft, None, status).await;
@@ -43,14 +42,12 @@ pub(super) async fn create(
             }
         };
     if !page.is_htmx {
+        let url = views::conversations::url(&conversation);
         return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
     }
     page.refresh_allowance(&ctx, &user).await?;
-    let params = generation.params()?;
-    let rows = rows(&ctx, vec![generation.clone()]).await?;
-    let turn = turns::view(&rows, ctx.parts().catalogue(), &url).into_iter().next();
-    let mut content =
-        composer(&ctx, &page, Some(&conversation), Draft::of_generation(&generation, &params, false, None));
-    content["turn"] = json!(turn);
+    let draft = Draft::of_generation(&generation, &generation.params()?, false, None);
+    let mut content = composer(&ctx, &page, Some(&conversation), draft);
+    content["turn"] = json!(turns::one(&ctx, &conversation, generation).await?);
     page.html("generations/created.html", content)
 }

@@ -19,9 +19,14 @@ use crate::{
 
 pub struct OwnConversation(pub conversations::Model);
 pub struct OwnRun(pub runs::Model, pub generations::Model);
+pub struct OwnGeneration(pub generations::Model);
 pub struct OwnAsset(pub assets::Model);
 pub struct OwnSession(pub sessions::Model);
 pub struct OwnInvoice(pub invoices::Model);
+/// Also one that was deleted just now and may come back.
+pub struct OwnPicture(pub assets::Model);
+/// Also a conversation that was deleted: who deletes twice is told the same twice.
+pub struct OwnRemains(pub conversations::Model);
 
 impl FromRequestParts<AppContext> for OwnConversation {
     type Rejection = Response;
@@ -56,6 +61,33 @@ impl FromRequestParts<AppContext> for OwnSession {
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
         let (user, pid) = person_and_pid(parts, ctx).await?;
         found(sessions::own(&ctx.db, &user, pid).await).map(Self)
+    }
+}
+
+impl FromRequestParts<AppContext> for OwnGeneration {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(generations::own(&ctx.db, &user, pid).await).map(Self)
+    }
+}
+
+impl FromRequestParts<AppContext> for OwnPicture {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(assets::own_retrievable(&ctx.db, &user, pid).await).map(Self)
+    }
+}
+
+impl FromRequestParts<AppContext> for OwnRemains {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(conversations::own_even_deleted(&ctx.db, &user, pid).await).map(Self)
     }
 }
 

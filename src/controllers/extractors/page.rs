@@ -15,7 +15,11 @@ use super::Visitor;
 use crate::{
     context::Nproxy,
     controllers::{Error, Result},
-    models::{allowances, conversations, users},
+    models::{
+        allowances,
+        conversations::{self, Shelf},
+        users,
+    },
     views::{self, allowances::AllowanceView},
 };
 
@@ -72,6 +76,13 @@ impl Page {
         Ok(())
     }
 
+    /// Something to know, above everything else.
+    #[must_use]
+    pub fn saying(mut self, tone: &str, text: &str) -> Self {
+        self.frame.insert("flash".into(), json!({ "tone": tone, "text": text }));
+        self
+    }
+
     /// Adds the conversations of the sidebar.
     ///
     /// # Errors
@@ -82,10 +93,11 @@ impl Page {
         user: &users::Model,
         current: Option<&conversations::Model>,
     ) -> Result<Self> {
-        let recent = conversations::recent(&ctx.db, user).await?;
+        let recent = conversations::list(&ctx.db, user, Shelf::Current, None).await?;
         let now = crate::models::clock::now(&ctx.db).await?;
-        let shown: Vec<_> = recent.iter().map(|c| views::conversations::view(c, current, now)).collect();
-        self.frame.insert("conversations".into(), json!(shown));
+        let shown = views::conversations::list(&recent, Shelf::Current, current, now);
+        self.frame.insert("conversations".into(), json!(shown.conversations));
+        self.frame.insert("older_url".into(), json!(shown.older_url));
         Ok(self)
     }
 }
@@ -115,6 +127,7 @@ pub fn frame(
         "flash": null,
         "path": path,
         "conversations": [],
+        "older_url": "",
     });
     match frame {
         Value::Object(frame) => frame,

@@ -1,8 +1,11 @@
 //! The composer's form: fields and at most one file, read under limits.
 
 use axum::{
-    extract::{FromRequest, Multipart, Request, multipart::Field},
-    http::header,
+    extract::{
+        FromRequest, Multipart, Request,
+        multipart::{Field, MultipartError},
+    },
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
@@ -10,7 +13,10 @@ use loco_rs::app::AppContext;
 
 use crate::{
     controllers::Error,
-    models::{assets::picture::UPLOAD_MAX_BYTES, generations::Ask},
+    models::{
+        assets::upload::{Arriving, Upload},
+        generations::Ask,
+    },
 };
 
 /// A text field longer than this is nobody's prompt.
@@ -30,19 +36,23 @@ impl FromRequest<AppContext> for AskForm {
         if kind.starts_with("application/x-www-form-urlencoded") {
             return plain(request, ctx).await;
         }
-        let mut form = Multipart::from_request(request, ctx).await.map_err(IntoResponse::into_response)?;
+        let mut form = Multipart::from_request(request, ctx).await.map_err(|_| broken())?;
         let mut ask = Ask::default();
         let mut is_composer = false;
-        while let Some(mut field) = form.next_field().await.map_err(IntoResponse::into_response)? {
+        while let Some(mut field) = form.next_field().await.map_err(unread)? {
             let name = field.name().unwrap_or_default().to_owned();
             if name == "image" {
-                // One byte over the limit is kept, so that the wish itself can say what is wrong.
-                let bytes = read(&mut field, UPLOAD_MAX_BYTES + 1).await?;
-                // A file input without a file arrives as an empty one.
-                ask.image = Some(bytes).filter(|bytes| !bytes.is_empty());
-                continue;
+                let (came, is_whole) = file(&mut field).await?;
+                ask.image = match (ask.image.take(), came) {
+                    (Some(_), Some(_)) => Some(Upload::Several),
+                    (one, other) => one.or(other),
+                };
+                if is_whole {
+                    continue;
+                }
+                break;
             }
-            let bytes = read(&mut field, FIELD_MAX_BYTES).await?;
+            let bytes = read(&mut field).await?;
             let text = String::from_utf8(bytes.to_vec()).map_err(|_| not_text())?;
             is_composer |= name == COMPOSER;
             put(&mut ask, &name, text);
@@ -75,13 +85,43 @@ fn as_seen(mut ask: Ask) -> Ask {
 }
 
 /// Reads on to the end, keeps what fits.
-async fn read(field: &mut Field<'_>, keep: usize) -> Result<Bytes, Response> {
+async fn read(field: &mut Field<'_>) -> Result<Bytes, Response> {
     let mut kept = BytesMut::new();
-    while let Some(chunk) = field.chunk().await.map_err(IntoResponse::into_response)? {
-        let room = keep.saturating_sub(kept.len());
+    while let Some(chunk) = field.chunk().await.map_err(unread)? {
+        let room = FIELD_MAX_BYTES.saturating_sub(kept.len());
         kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
     Ok(kept.freeze())
+}
+
+/// The file, if there is one, and whether the form goes on behind it. One that is longer than any body we read ends the
+/// form, and what was typed before it is kept.
+async fn file(field: &mut Field<'_>) -> Result<(Option<Upload>, bool), Response> {
+    let mut file = Arriving::default();
+    let is_whole = loop {
+        match field.chunk().await {
+            Ok(Some(chunk)) => file.push(&chunk).await.map_err(ours)?,
+            Ok(None) => break true,
+            Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => break false,
+            Err(error) => return Err(unread(error)),
+        }
+    };
+    Ok((file.finish().await.map_err(ours)?, is_whole))
+}
+
+fn unread(error: MultipartError) -> Response {
+    match error.status() {
+        StatusCode::BAD_REQUEST => broken(),
+        _ => error.into_response(),
+    }
+}
+
+fn broken() -> Response {
+    Error::BadRequest("The form did not arrive whole. Nothing was charged. Go back and send it again.").into_response()
+}
+
+fn ours(error: loco_rs::Error) -> Response {
+    Error::Internal(error).into_response()
 }
 
 fn put(ask: &mut Ask, name: &str, value: String) {
@@ -101,5 +141,5 @@ fn put(ask: &mut Ask, name: &str, value: String) {
 }
 
 fn not_text() -> Response {
-    Error::BadRequest("A field of the form is not text.").into_response()
+    Error::BadRequest("A field of the form is not text. Nothing was charged.").into_response()
 }

@@ -27,6 +27,8 @@ pub struct Model {
     pub favorite: bool,
     pub deleted_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
+    pub erased_at: Option<DateTimeUtc>,
+    pub chosen_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -23,5 +23,6 @@ pub mod provider_keys;
 pub mod proxies;
 pub mod runs;
 pub mod sessions;
+pub mod storage_objects;
 pub mod throttles;
 pub mod users;

@@ -1,7 +1,5 @@
 //! Pictures whose person has left: a tombstone first, so that nobody reaches them, then the bytes.
 
-use std::path::Path;
-
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
@@ -16,8 +14,10 @@ use crate::models::{
 
 /// Nothing of the person's is found from now on.
 pub(in crate::models) async fn bury_all_of(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
+    let now = clock::now(txn).await?;
     Entity::update_many()
-        .col_expr(Column::DeletedAt, Expr::value(clock::now(txn).await?))
+        .col_expr(Column::DeletedAt, Expr::value(now))
+        .col_expr(Column::ErasedAt, Expr::value(now))
         .filter(Column::UserId.eq(user_id))
         .filter(Column::DeletedAt.is_null())
         .exec(txn)
@@ -47,11 +47,11 @@ pub async fn erase_all_of(ctx: &AppContext, user_id: i64) -> Result<()> {
     let buried =
         Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::DeletedAt.is_not_null()).all(&ctx.db).await?;
     let mut failed = None;
-    for key in buried.iter().flat_map(|asset| [&asset.thumb_key, &asset.storage_key]) {
+    for asset in buried {
         // One file that resists does not keep the others.
-        if let Err(error) = ctx.storage.delete(Path::new(key)).await {
+        if let Err(error) = asset.erase(ctx).await {
             failed.get_or_insert(error);
         }
     }
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    failed.map_or(Ok(()), Err)
 }

@@ -1,34 +1,74 @@
-//! The pixel work of `crates/pictures`, beside the async threads and never more at once than there are cores.
+//! The pixel work of `crates/pictures`, beside the async threads: never more at once than there are cores, nor than fits
+//! into what decoding may hold.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use bytes::Bytes;
 use loco_rs::{Error, Result};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-pub use pictures::{Fault, OUTPUT_MAX_BYTES, Picture, UPLOAD_MAX_BYTES, extension};
+use pictures::Scan;
+pub use pictures::{Fault, MEMORY, OUTPUT_MAX_BYTES, Picture, Source, UPLOAD_MAX_BYTES, extension};
 
-/// Decoding holds memory by the hundred megabytes: one per core, and the rest waits.
-static DECODERS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get)));
+const MIB: u64 = 1024 * 1024;
+
+/// What a decoder leaves behind for a while, beside what it asks for.
+const AROUND: u64 = 12 * MIB;
+
+static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    Arc::new(Semaphore::new(cores))
+});
+
+/// In MiB. Each picture takes what its header says it needs, and waits until that is free.
+static ROOM: LazyLock<Arc<Semaphore>> =
+    LazyLock::new(|| Arc::new(Semaphore::new(usize::try_from(MEMORY / MIB).unwrap_or(usize::MAX >> 3))));
 
 /// What a provider sent.
 ///
 /// # Errors
 /// Our own trouble, never the file's.
-pub async fn examine(bytes: Bytes) -> Result<std::result::Result<Picture, Fault>> {
-    beside(move || pictures::examine(&bytes)).await
+pub async fn examine(source: Source) -> Result<std::result::Result<Picture, Fault>> {
+    read(source, OUTPUT_MAX_BYTES, pictures::examine).await
 }
 
 /// What a person gave.
 ///
 /// # Errors
 /// Our own trouble, never the file's.
-pub async fn redraw(bytes: Bytes) -> Result<std::result::Result<Picture, Fault>> {
-    beside(move || pictures::redraw(&bytes)).await
+pub async fn redraw(source: Source) -> Result<std::result::Result<Picture, Fault>> {
+    read(source, UPLOAD_MAX_BYTES, pictures::redraw).await
 }
 
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let _one_core = DECODERS.acquire().await.map_err(Error::wrap)?;
-    spawn_blocking(work).await.map_err(Error::wrap)
+async fn read(
+    source: Source,
+    max_bytes: usize,
+    draw: fn(&Source, &Scan) -> std::result::Result<Picture, Fault>,
+) -> Result<std::result::Result<Picture, Fault>> {
+    let core = CORES.clone().acquire_owned().await.map_err(Error::wrap)?;
+    let file = source.clone();
+    let (scan, core) = match beside(core, move || pictures::scan(&file, max_bytes)).await? {
+        (Ok(scan), core) => (scan, core),
+        (Err(fault), _) => return Ok(Err(fault)),
+    };
+    let needed = (scan.memory() + AROUND).min(MEMORY) / MIB;
+    let needed = u32::try_from(needed).map_err(Error::wrap)?;
+    let room = ROOM.clone().acquire_many_owned(needed).await.map_err(Error::wrap)?;
+    let (picture, _) = beside((core, room), move || draw(&source, &scan)).await?;
+    Ok(picture)
+}
+
+/// What is held goes with the work: a person who leaves does not end it. A decoder that panics has met something that is
+/// not a picture.
+async fn beside<H: Send + 'static, T: Send + 'static>(
+    held: H,
+    work: impl FnOnce() -> std::result::Result<T, Fault> + Send + 'static,
+) -> Result<(std::result::Result<T, Fault>, Option<H>)> {
+    match spawn_blocking(move || (work(), held)).await {
+        Ok((done, held)) => Ok((done, Some(held))),
+        Err(error) if error.is_panic() => {
+            tracing::error!("a decoder panicked");
+            Ok((Err(Fault::NotAPicture), None))
+        }
+        Err(error) => Err(Error::wrap(error)),
+    }
 }

@@ -1,6 +1,5 @@
 //! A wish as it arrives, and what is wrong with it.
 
-use bytes::Bytes;
 use loco_rs::{Result, app::AppContext};
 use serde_json::json;
 use uuid::Uuid;
@@ -10,7 +9,7 @@ use crate::{
     context::Nproxy,
     models::{
         _entities::users,
-        assets::{self, picture},
+        assets::{self, picture, upload::Upload},
         catalogue::{ASPECT_RATIOS, ImageModel},
         holds::Cost,
         tokens::sha256,
@@ -36,8 +35,10 @@ pub struct Ask {
     pub strength: String,
     /// The pid of an earlier picture of one's own.
     pub input: String,
-    /// The bytes of a file chosen now; wins over `input`.
-    pub image: Option<Bytes>,
+    /// A file chosen now; wins over `input`. Once it is taken in, it stands there.
+    pub image: Option<Upload>,
+    /// What is wrong with that file.
+    pub image_fault: Option<&'static str>,
     pub client_token: String,
 }
 
@@ -82,11 +83,33 @@ impl Plan {
 }
 
 impl Ask {
+    /// Takes in the file that came along, whatever else may be wrong with the wish: from then on it is `input`, and can be
+    /// offered again with a wish that is refused.
+    ///
+    /// # Errors
+    /// The store or the database does not answer.
+    pub async fn take_image(&mut self, ctx: &AppContext, user: &users::Model) -> Result<()> {
+        if self.mode == "text_to_image" {
+            return Ok(());
+        }
+        let taken = match self.image.take() {
+            None => return Ok(()),
+            Some(Upload::Several) => Err("Choose one picture to start from. Nothing was charged."),
+            Some(Upload::File(file)) => assets::take_upload(ctx, user, file).await?.map_err(upload_fault),
+        };
+        match taken {
+            Ok(asset) => self.input = asset.pid.to_string(),
+            Err(fault) => self.image_fault = Some(fault),
+        }
+        Ok(())
+    }
+
     pub(super) async fn check(
-        self,
+        mut self,
         ctx: &AppContext,
         user: &users::Model,
     ) -> Result<std::result::Result<Plan, Faults>> {
+        self.take_image(ctx, user).await?;
         let mut faults = Faults::default();
         let parts = ctx.parts();
         let catalogue = parts.catalogue();
@@ -104,7 +127,10 @@ impl Ask {
         if self.client_token.is_empty() || self.client_token.len() > CLIENT_TOKEN_MAX {
             faults.add("base", "This form is incomplete. Reload the page and send it again; nothing was charged.");
         }
-        let gives_picture = self.image.is_some() || !self.input.is_empty();
+        if let Some(fault) = self.image_fault {
+            faults.add("image", fault);
+        }
+        let gives_picture = self.image.is_some() || self.image_fault.is_some() || !self.input.is_empty();
         let mode = match self.mode.as_str() {
             "text_to_image" => Some(Mode::TextToImage),
             "image_to_image" => Some(Mode::ImageToImage),
@@ -171,18 +197,9 @@ impl Ask {
             }
             return Ok(None);
         }
-        let found = match &self.image {
-            Some(bytes) => match assets::take_upload(ctx, user, bytes.clone()).await? {
-                Ok(asset) => Some(asset),
-                Err(fault) => {
-                    faults.add("image", upload_fault(fault));
-                    return Ok(None);
-                }
-            },
-            None => match self.input.parse::<Uuid>() {
-                Ok(pid) => assets::own(&ctx.db, user, pid).await?,
-                Err(_) => None,
-            },
+        let found = match self.input.parse::<Uuid>() {
+            Ok(pid) => assets::choose(&ctx.db, user, pid).await?,
+            Err(_) => None,
         };
         if found.is_none() {
             faults.add("image", "Choose a picture to start from.");
@@ -198,5 +215,8 @@ fn upload_fault(fault: picture::Fault) -> &'static str {
         }
         picture::Fault::TooManyBytes => "This file is larger than 20 MB. Nothing was charged.",
         picture::Fault::TooManyPixels => "This picture has more than 40 megapixels. Nothing was charged.",
+        picture::Fault::Unwieldy => {
+            "This picture is packed so that reading it takes too much. Save it as an ordinary PNG or JPEG and choose it again. Nothing was charged."
+        }
     }
 }

@@ -14,7 +14,7 @@ use sea_orm::{
 use super::{
     Column, Entity, Leased, Model, State, balance,
     incidents::{self, Strike},
-    transitions::{Change, with_jitter},
+    transitions::{ASKED_TO_REST, Change, with_jitter},
 };
 use crate::{
     adapters::images::Failure,
@@ -110,7 +110,8 @@ pub(crate) async fn failed(
     let verdict = verdict(failure);
     // Before the key's row is touched: an incident that closes takes them in this order.
     let withheld = verdict == Verdict::Strike && incidents::withhold(txn, leased, failure.class()).await?;
-    let Some(key) = super::by_id(txn, leased.key.id).await? else { return Ok(()) };
+    // Locked: of two answers at the same time the second has to see what the first has made of the key.
+    let Some(key) = super::locked(txn, leased.key.id).await? else { return Ok(()) };
     if verdict != Verdict::Innocent {
         Entity::update_many()
             .col_expr(Column::Failures, Expr::col(Column::Failures).add(1))
@@ -210,6 +211,7 @@ impl Model {
     async fn prolong_rest(&self, txn: &DatabaseTransaction, now: DateTimeUtc, asked: Duration) -> Result<()> {
         Entity::update_many()
             .col_expr(Column::CooldownUntil, Expr::value(self.rest_until(now, asked)))
+            .col_expr(Column::StateReason, Expr::value(ASKED_TO_REST))
             .filter(Column::Id.eq(self.id))
             .filter(Column::Epoch.eq(self.epoch))
             .filter(Column::State.eq(State::Cooldown))

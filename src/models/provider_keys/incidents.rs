@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     Leased, Model, State,
     health::STRIKES_UNTIL_REVIEW,
-    transitions::{Change, with_jitter},
+    transitions::{ASKED_TO_REST, Change, with_jitter},
 };
 use crate::{
     context::Nproxy,
@@ -196,9 +196,13 @@ async fn begin_incident(txn: DatabaseTransaction, provider: &str, alike: &[&Mode
         return Ok(());
     }
     let Some(incident) = open(&txn, provider).await? else { return Ok(()) };
-    let back = |key: &Model| Change {
-        incident_id: Some(incident.id),
-        ..Change::back("provider incident", std::cmp::max(key.consecutive_failures - 1, 0))
+    let back = |key: &Model| {
+        let strikes = std::cmp::max(key.consecutive_failures - 1, 0);
+        let change = match key.rest_asked_for() {
+            Some(until) => Change::rest(ASKED_TO_REST, until, strikes),
+            None => Change::back("provider incident", strikes),
+        };
+        Change { incident_id: Some(incident.id), ..change }
     };
     for key in alike {
         key.shift(&txn, &back(key)).await?;
@@ -293,6 +297,11 @@ fn ids(keys: &[&provider_keys::Model]) -> Vec<i64> {
 }
 
 impl Model {
+    /// The end of a rest that the vendor asked for. It stands, whoever is to blame for the strike before it.
+    fn rest_asked_for(&self) -> Option<DateTimeUtc> {
+        self.cooldown_until.filter(|_| self.state_reason.as_deref() == Some(ASKED_TO_REST))
+    }
+
     fn struck_as(&self) -> &str {
         self.struck_class.as_deref().unwrap_or("strike")
     }

@@ -7,9 +7,9 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    QueryOrder, QuerySelect, Select, Statement,
     prelude::DateTimeUtc,
-    sea_query::{Expr, LockBehavior, LockType, Query},
+    sea_query::{Expr, Query},
 };
 
 use super::{Column, Entity, Model, State, health, incidents};
@@ -94,15 +94,16 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
         }
         key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
     }
+    wait_in_line(&txn, wish.provider).await?;
     loop {
         let mut query = next(wish, now);
         if txn.get_database_backend() == DbBackend::Postgres {
-            query = query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+            query = query.lock_exclusive();
         }
         let Some(key) = query.one(&txn).await? else {
             return why_none(&txn, wish, now).await;
         };
-        // Counted again behind the row lock: on PostgreSQL a neighbour may have leased between our look and our lock.
+        // Counted again behind the row lock: on PostgreSQL the key may have begun to rest between our look and our lock.
         if live_leases(&txn, key.id, now).await? >= key.cap() {
             if txn.get_database_backend() == DbBackend::Postgres {
                 continue;
@@ -117,7 +118,8 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     }
 }
 
-/// Keeps a lease alive while its call goes on; `false` = it is lost, stop and throw the work away.
+/// Keeps a lease alive while its call goes on; `false` = it is lost, stop and throw the work away. One that has run out is
+/// lost even if nobody has taken the place: its share of the key may be somebody else's by now.
 ///
 /// # Errors
 /// The database does not answer.
@@ -126,6 +128,7 @@ pub async fn renew(db: &impl ConnectionTrait, leased: &Leased) -> Result<bool> {
     let renewed = key_leases::Entity::update_many()
         .col_expr(key_leases::Column::ExpiresAt, Expr::value(now + LEASE))
         .filter(key_leases::Column::Id.eq(leased.id))
+        .filter(key_leases::Column::ExpiresAt.gt(now))
         .exec(db)
         .await?;
     Ok(renewed.rows_affected == 1)
@@ -150,12 +153,18 @@ pub(crate) async fn take_back_expired(ctx: &AppContext) -> Result<usize> {
             .exec(&txn)
             .await?;
         if gone.rows_affected == 1 {
-            attempts::close_abandoned(&txn, lease.run_id, lease.position).await?;
+            attempts::close_abandoned(&txn, lease.run_id, Some(lease.position)).await?;
             txn.commit().await?;
             taken += 1;
         }
     }
     Ok(taken)
+}
+
+/// A run that is over holds no key, also if the process that worked on it is gone.
+pub(crate) async fn release_all(txn: &DatabaseTransaction, run_id: i64) -> Result<()> {
+    key_leases::Entity::delete_many().filter(key_leases::Column::RunId.eq(run_id)).exec(txn).await?;
+    Ok(())
 }
 
 impl Leased {
@@ -199,6 +208,16 @@ async fn held(db: &impl ConnectionTrait, wish: Wish<'_>) -> Result<Option<key_le
         .filter(key_leases::Column::RunId.eq(wish.run_id))
         .filter(key_leases::Column::Position.eq(wish.position));
     Ok(of_output.one(db).await?)
+}
+
+/// Of one provider, one wish at a time: `PostgreSQL` sorts by the turns that it saw before it waits for a row, so of two
+/// wishes at once the second would have the key that the first has just used. `SQLite` has one writer anyway.
+async fn wait_in_line(txn: &DatabaseTransaction, provider: &str) -> Result<()> {
+    if txn.get_database_backend() == DbBackend::Postgres {
+        let line = "SELECT pg_advisory_xact_lock(hashtext('key pool'), hashtext($1))";
+        txn.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, line, [provider.into()])).await?;
+    }
+    Ok(())
 }
 
 async fn take(txn: &DatabaseTransaction, key: Model, wish: Wish<'_>, now: DateTimeUtc) -> Result<Leased> {

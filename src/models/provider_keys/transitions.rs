@@ -20,6 +20,9 @@ const FIRST_STEP: i64 = 1;
 /// Rests end a little apart, so that keys do not come back in a crowd.
 const JITTER: f64 = 0.10;
 
+/// The reason of a rest that the vendor asked for: the class of that failure.
+pub(super) const ASKED_TO_REST: &str = "rate_limited";
+
 /// A state and everything that goes with it.
 pub(super) struct Change<'a> {
     pub state: State,

@@ -28,8 +28,9 @@ pub(super) struct Made<'a> {
 
 /// What became of it.
 pub(super) enum Delivery {
-    /// It is in its place, or the place is no longer ours to fill and nothing of it was kept.
-    Over,
+    Kept,
+    /// The place is not ours to fill any more, and nothing of it was kept.
+    TooLate,
     NotStored,
 }
 
@@ -40,8 +41,8 @@ impl Made<'_> {
             Err(error) => {
                 tracing::error!(run.id = self.run.id, %error, "a picture could not be stored");
                 let txn = begin(&ctx.db).await?;
-                self.attempt.close(&txn, Ok(()), self.cost(ctx)).await?;
                 self.leased.release(&txn).await?;
+                self.attempt.close(&txn, Ok(()), self.cost(ctx)).await?;
                 txn.commit().await?;
                 ctx.parts().key_freed().notify_one();
                 return Ok(Delivery::NotStored);
@@ -52,19 +53,21 @@ impl Made<'_> {
             txn.commit().await?;
             incidents::delivered(ctx, self.leased).await?;
             ctx.parts().key_freed().notify_one();
+            Ok(Delivery::Kept)
         } else {
             txn.rollback().await?;
             stored.discard(ctx).await;
             self.forget(ctx).await?;
+            Ok(Delivery::TooLate)
         }
-        Ok(Delivery::Over)
     }
 
     /// The picture came too late for its run; the key did what it should.
     async fn forget(&self, ctx: &AppContext) -> Result<()> {
         let txn = begin(&ctx.db).await?;
+        let is_ours = self.leased.release(&txn).await?;
         self.attempt.close(&txn, Ok(()), self.cost(ctx)).await?;
-        if self.leased.release(&txn).await? {
+        if is_ours {
             health::succeeded(&txn, self.leased, self.cost(ctx)).await?;
         }
         txn.commit().await?;

@@ -21,11 +21,15 @@ use crate::{
         attempts::{self, Via},
         begin, clock, generations, outputs,
         provider_keys::{self, Lease, Leased, Wish, health, incidents},
+        proxies,
     },
 };
 
 /// How often the heartbeat of a lease is written.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How often a call asks whether its picture is still wanted.
+const STILL_WANTED: Duration = Duration::from_secs(1);
 
 /// How long a place waits before it asks again for a key that is busy.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -48,7 +52,10 @@ pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
     if !run.start(&ctx.db).await? {
         return Ok(());
     }
-    let brief = Brief::of(ctx, &run).await?;
+    let Some(brief) = Brief::of(ctx, &run).await? else {
+        run.settle(ctx, Reason::Source).await?;
+        return Ok(());
+    };
     let places = outputs::of_runs(&ctx.db, vec![run.id]).await?;
     let waiting = places.into_iter().filter(|place| place.state() == outputs::State::Waiting);
     // All of them to their end, even if one finds something of ours broken: what is under way may be billed.
@@ -68,7 +75,8 @@ struct Brief {
 }
 
 impl Brief {
-    async fn of(ctx: &AppContext, run: &Model) -> Result<Self> {
+    /// `None` when the picture to start from cannot be read: deleted meanwhile, or the store does not give it.
+    async fn of(ctx: &AppContext, run: &Model) -> Result<Option<Self>> {
         let snapshot: Snapshot = serde_json::from_value(run.inputs_snapshot.clone()).map_err(Error::wrap)?;
         let provider = ctx
             .parts()
@@ -77,12 +85,18 @@ impl Brief {
         let source = match snapshot.source_asset_id {
             Some(id) => {
                 let asset = assets::by_id(&ctx.db, id).await?;
-                Some((asset.mime.clone(), asset.read(ctx).await?))
+                match asset.read(ctx).await {
+                    Ok(bytes) => Some((asset.mime.clone(), bytes)),
+                    Err(error) => {
+                        tracing::error!(run.id, asset.id, %error, "the picture to start from could not be read");
+                        return Ok(None);
+                    }
+                }
             }
             None => None,
         };
         let generation = generations::by_id(&ctx.db, run.generation_id).await?;
-        Ok(Self { snapshot, provider, user_id: generation.user_id, source })
+        Ok(Some(Self { snapshot, provider, user_id: generation.user_id, source }))
     }
 
     fn wish(&self, run: &Model, place: &outputs::Model) -> Wish<'_> {
@@ -107,7 +121,7 @@ impl Brief {
 
 /// What to do after a call.
 enum Next {
-    /// The place is taken care of: filled, or somebody else has it.
+    /// The place is filled.
     Done,
     AnotherKey,
     /// Stop, and say why.
@@ -121,10 +135,10 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         let Some(time_left) = run.time_left(ctx).await? else {
             return give_up(ctx, run, &place, Reason::Deadline).await;
         };
-        if !run.is_live(&ctx.db).await? {
+        if !run.is_live(&ctx.db).await? || !place.is_waiting(&ctx.db).await? {
             return Ok(());
         }
-        let leased = match provider_keys::lease(ctx, brief.wish(run, &place)).await? {
+        let mut leased = match provider_keys::lease(ctx, brief.wish(run, &place)).await? {
             Lease::Granted(leased) => leased,
             Lease::Wait { until } => {
                 let pause = match until {
@@ -140,10 +154,10 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
             }
             Lease::Exhausted => return give_up(ctx, run, &place, Reason::Unavailable).await,
         };
-        if leased.knock_first && !knocked(ctx, &leased).await? {
+        if leased.knock_first && !knocked(ctx, &mut leased).await? {
             continue;
         }
-        attempts::close_abandoned(&ctx.db, run.id, place.position).await?;
+        attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
         if attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
             free(ctx, &leased).await?;
             return give_up(ctx, run, &place, Reason::Unavailable).await;
@@ -168,18 +182,25 @@ async fn call(
 ) -> Result<Next> {
     let ways: &[Via] = if leased.proxy.is_some() { &[Via::Proxy, Via::Direct] } else { &[Via::Direct] };
     for (at, via) in ways.iter().enumerate() {
-        let attempt = attempts::open(&ctx.db, leased, *via).await?;
-        let answer = ask(ctx, brief, leased, *via, time_left).await?;
+        let Some(attempt) = announce(ctx, leased, *via).await? else { return Ok(Next::AnotherKey) };
+        let answer = ask(ctx, run, brief, leased, *via, time_left).await?;
         let failure = match answer {
             Answer::Picture(picture) => {
                 let proxy = leased.proxy.as_ref().filter(|_| *via == Via::Proxy);
                 let made = Made { run, user_id: brief.user_id, place, leased, proxy, attempt: &attempt };
                 return Ok(match made.deliver(ctx, picture).await? {
-                    Delivery::Over => Next::Done,
+                    Delivery::Kept => Next::Done,
+                    // Whoever has the place may still be at it: the run is not over because we are.
+                    Delivery::TooLate => Next::AnotherKey,
                     Delivery::NotStored => Next::GiveUp(Reason::Storage),
                 });
             }
             Answer::LeaseLost => return Ok(Next::AnotherKey),
+            Answer::NotWanted => {
+                attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
+                free(ctx, leased).await?;
+                return Ok(Next::Done);
+            }
             Answer::Failure(failure) => failure,
         };
         tracing::info!(
@@ -188,6 +209,7 @@ async fn call(
         );
         let directly_next = failure.may_go_direct() && at + 1 < ways.len();
         let txn = begin(&ctx.db).await?;
+        let is_ours = !directly_next && leased.release(&txn).await?;
         attempt.close(&txn, Err(&failure), None).await?;
         if let (Some(proxy), Via::Proxy) = (&leased.proxy, via) {
             proxy.note(ctx, &txn, Some(&failure)).await?;
@@ -196,7 +218,7 @@ async fn call(
             txn.commit().await?;
             continue;
         }
-        if leased.release(&txn).await? {
+        if is_ours {
             health::failed(ctx, &txn, leased, &failure).await?;
         }
         txn.commit().await?;
@@ -209,10 +231,24 @@ async fn call(
     Ok(Next::AnotherKey)
 }
 
+/// The row of a call that is about to begin; `None` when the lease was lost meanwhile, by a process that stood still: then
+/// somebody else may be calling for this very place.
+async fn announce(ctx: &AppContext, leased: &Leased, via: Via) -> Result<Option<attempts::Model>> {
+    let txn = begin(&ctx.db).await?;
+    if !provider_keys::renew(&txn, leased).await? {
+        return Ok(None);
+    }
+    let attempt = attempts::open(&txn, leased, via).await?;
+    txn.commit().await?;
+    Ok(Some(attempt))
+}
+
 /// Asks for a sign of life before the request itself goes out: while the provider is unwell, no place spends its one call
 /// on a key. `false` = nobody there, or the key is no good; it is given back.
-async fn knocked(ctx: &AppContext, leased: &Leased) -> Result<bool> {
+async fn knocked(ctx: &AppContext, leased: &mut Leased) -> Result<bool> {
     let checked = provider_keys::check::ask(ctx, &leased.key, leased.proxy.as_ref(), KNOCK).await?;
+    // The knock may have been the proxy's last fault before its rest.
+    leased.proxy = proxies::way_out(&ctx.db, &leased.key, clock::now(&ctx.db).await?).await?;
     let Err(failure) = checked.answer else { return Ok(true) };
     let is_key = matches!(failure, Failure::Credential { .. } | Failure::OutOfFunds { .. });
     if !failure.is_strike() && !is_key {
@@ -257,10 +293,19 @@ enum Answer {
     Failure(Failure),
     /// The heartbeat found the lease gone: whatever comes of the call is somebody else's business now.
     LeaseLost,
+    /// The run is over, most likely because the person canceled it; the call was cut off.
+    NotWanted,
 }
 
 /// The call itself, with the lease kept alive beside it. What comes back is decoded before it counts as a picture.
-async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_left: Duration) -> Result<Answer> {
+async fn ask(
+    ctx: &AppContext,
+    run: &Model,
+    brief: &Brief,
+    leased: &Leased,
+    via: Via,
+    time_left: Duration,
+) -> Result<Answer> {
     let parts = ctx.parts();
     let (secret, proxy) = match unsealed(ctx, leased, via) {
         Ok(opened) => opened,
@@ -276,9 +321,18 @@ async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_le
     tokio::pin!(call);
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.tick().await;
+    let mut still_wanted = interval(STILL_WANTED);
+    still_wanted.tick().await;
     let answer = loop {
         tokio::select! {
+            // An answer that is here counts, whatever the time: who delivers it asks for the lease again.
+            biased;
             answer = &mut call => break answer,
+            _ = still_wanted.tick() => {
+                if matches!(run.is_live(&ctx.db).await, Ok(false)) {
+                    return Ok(Answer::NotWanted);
+                }
+            }
             _ = heartbeat.tick() => {
                 match provider_keys::renew(&ctx.db, leased).await {
                     Ok(true) => {}
@@ -291,7 +345,7 @@ async fn ask(ctx: &AppContext, brief: &Brief, leased: &Leased, via: Via, time_le
     };
     match answer {
         Err(failure) => Ok(Answer::Failure(failure)),
-        Ok(Output { bytes, .. }) => Ok(match picture::examine(bytes).await? {
+        Ok(Output { bytes, .. }) => Ok(match picture::examine(bytes.into()).await? {
             Ok(picture) => Answer::Picture(picture),
             Err(fault) => {
                 let said = format!("the vendor sent what cannot be shown: {fault:?}");

@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use super::{Column, Entity, LIVE, Reason, Relation, State};
-use crate::models::{_entities::generations, clock, holds, outputs, text};
+use crate::models::{_entities::generations, attempts, clock, holds, outputs, provider_keys, text};
 
 pub(in crate::models) async fn let_go(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
     let live = Entity::find()
@@ -17,11 +17,14 @@ pub(in crate::models) async fn let_go(txn: &DatabaseTransaction, user_id: i64) -
         .all(txn)
         .await?;
     for run in live {
+        // Leases before the run, as whoever delivers takes them.
+        provider_keys::release_all(txn, run.id).await?;
         // The row is locked by this write: whoever settles it at the same moment has won before, or loses.
         if !run.progressed(txn, 0).await? {
             continue;
         }
-        outputs::give_up(txn, run.id, None, Reason::Unavailable).await?;
+        outputs::give_up(txn, run.id, None, Reason::Canceled).await?;
+        attempts::close_abandoned(txn, run.id, None).await?;
         Entity::update_many()
             .col_expr(Column::State, Expr::value(text(State::Canceled)))
             .col_expr(Column::FinishedAt, Expr::value(clock::now(txn).await?))

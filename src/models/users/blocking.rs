@@ -3,7 +3,10 @@
 //! the person was welcome, it is bounded by its deadline, and the pictures wait there should the block be lifted.
 
 use loco_rs::{Result, app::AppContext};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, LockType},
+};
 use serde_json::json;
 
 use super::{Column, Entity, Model, Status, by_email, by_id, links, normalized};
@@ -53,7 +56,8 @@ pub async fn unblock(ctx: &AppContext, email: &str, reason: &str, actor: &Actor)
 /// # Errors
 /// The database does not answer.
 pub async fn may_start(txn: &DatabaseTransaction, user: &Model) -> Result<bool> {
-    let now = Entity::find_by_id(user.id).lock_shared().one(txn).await?;
+    // The lock that the hold takes next: two that shared one first would wait for each other there.
+    let now = Entity::find_by_id(user.id).lock(LockType::NoKeyUpdate).one(txn).await?;
     Ok(now.is_some_and(|user| user.status() == Status::Activated))
 }
 

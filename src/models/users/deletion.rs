@@ -31,6 +31,8 @@ impl Model {
             not => return Ok(not),
         }
         let txn = begin(&ctx.db).await?;
+        // Before the person's row is locked, in the order in which a worker settles; and again for what began meanwhile.
+        runs::let_go(&txn, self.id).await?;
         if !self.vanish(&txn).await? {
             return Ok(Confirmation::Right);
         }

@@ -1,0 +1,107 @@
+//! Turns of a conversation, and the answer to something that was done to one of them.
+
+use axum::response::{IntoResponse, Redirect, Response};
+use loco_rs::app::AppContext;
+use serde_json::{Value, json};
+
+use super::{Start, TURNS, full, refusal};
+use crate::{
+    context::Nproxy,
+    controllers::{Error, Result, extractors::Page},
+    models::{
+        assets, clock, conversations,
+        generations::{self, Submission},
+        outputs, runs, users,
+    },
+    views::{
+        self,
+        composer::Draft,
+        turns::{self, TurnView},
+    },
+};
+
+/// Everything that a page of turns shows, in five queries whatever their number.
+pub async fn rows(ctx: &AppContext, generations: Vec<generations::Model>) -> Result<turns::Rows> {
+    let ids: Vec<i64> = generations.iter().map(|g| g.id).collect();
+    let runs = runs::of_generations(&ctx.db, ids.clone()).await?;
+    let places = outputs::of_runs(&ctx.db, runs.iter().map(|run| run.id).collect()).await?;
+    let pictures = assets::by_ids(&ctx.db, places.iter().filter_map(|place| place.asset_id).collect()).await?;
+    let sources = generations::sources(&ctx.db, ids).await?;
+    Ok(turns::Rows { generations, runs, places, pictures, sources, now: clock::now(&ctx.db).await? })
+}
+
+/// One turn.
+pub async fn one(
+    ctx: &AppContext,
+    conversation: &conversations::Model,
+    generation: generations::Model,
+) -> Result<TurnView> {
+    let rows = rows(ctx, vec![generation]).await?;
+    let turns = turns::view(&rows, ctx.parts().catalogue(), &views::conversations::url(conversation));
+    turns.into_iter().next().ok_or(Error::NotFound)
+}
+
+/// A page of turns, the newest or those before one of them, and the ways from it.
+pub(super) async fn some(
+    ctx: &AppContext,
+    user: &users::Model,
+    conversation: &conversations::Model,
+    before: &str,
+) -> Result<Value> {
+    let before = match before.parse() {
+        Ok(pid) => generations::own(&ctx.db, user, pid).await?,
+        Err(_) => None,
+    };
+    let mut shown = generations::of_conversation(&ctx.db, conversation, before.as_ref(), TURNS + 1).await?;
+    let is_more = shown.len() as u64 > TURNS;
+    if is_more {
+        shown.remove(0);
+    }
+    let url = views::conversations::url(conversation);
+    let earlier_url = shown.first().filter(|_| is_more).map(|first| format!("{url}?before={}", first.pid));
+    let turns = turns::view(&rows(ctx, shown).await?, ctx.parts().catalogue(), &url);
+    let is_live = before.is_none() && turns.iter().any(|turn| !turn.run.is_final);
+    Ok(json!({
+        "newest_live": turns.last().filter(|_| is_live).map(|turn| turn.anchor.clone()),
+        "turns": turns,
+        "earlier_url": earlier_url.unwrap_or_default(),
+        "newest_url": before.map(|_| url).unwrap_or_default(),
+    }))
+}
+
+/// Something was done to a turn: htmx gets how its pictures stand and what is left, a browser goes to the turn.
+pub async fn answer(
+    ctx: &AppContext,
+    user: &users::Model,
+    mut page: Page,
+    generation: generations::Model,
+) -> Result<Response> {
+    let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
+    if !page.is_htmx {
+        let url = views::conversations::url(&conversation);
+        return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
+    }
+    page.refresh_allowance(ctx, user).await?;
+    let turn = one(ctx, &conversation, generation).await?;
+    page.html("runs/show.html", json!({ "run": turn.run, "is_moved": true }))
+}
+
+/// A wish to try or run again that was not taken: htmx gets the reason beside the turn, so that what is being typed stays.
+pub async fn refused(
+    ctx: &AppContext,
+    user: &users::Model,
+    page: Page,
+    generation: &generations::Model,
+    submission: Submission,
+) -> Result<Response> {
+    let (status, faults) = refusal(submission)?;
+    if page.is_htmx {
+        let said: Vec<_> = faults.0.iter().map(|(_, text)| text.clone()).collect();
+        let plan = (!faults.of("allowance").is_empty()).then(views::composer::see_the_plan);
+        let content = json!({ "turn": { "pid": generation.pid }, "said": said.join(" "), "plan": plan });
+        return page.with_status(status, "generations/_said.html", content);
+    }
+    let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
+    let draft = Start::default().draft(ctx, user, Some(&conversation)).await?;
+    full(ctx, user, page, &conversation, Draft { faults, ..draft }, None, status).await
+}

@@ -1,0 +1,109 @@
+//! The list, the last used first, in pages that an index answers: a page begins after a place in the order, never after
+//! a number of rows.
+
+use std::{fmt, str::FromStr};
+
+use chrono::DateTime;
+use loco_rs::Result;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::DateTimeUtc,
+};
+use uuid::Uuid;
+
+use super::{Column, Entity, Model};
+use crate::models::_entities::users;
+
+/// How many stand on a page of the list, and in the sidebar.
+const PAGE: u64 = 30;
+
+/// Where conversations stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    Current,
+    Archived,
+}
+
+/// A place in the order; a page begins after it. Written `MICROSECONDS-PID`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    updated_at: DateTimeUtc,
+    pid: Uuid,
+}
+
+/// A page of the list.
+#[derive(Debug)]
+pub struct Listed {
+    pub conversations: Vec<Model>,
+    /// Where the next page begins; `None` on the last.
+    pub older: Option<Before>,
+}
+
+/// The person's own on this shelf.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    user: &users::Model,
+    shelf: Shelf,
+    before: Option<Before>,
+) -> Result<Listed> {
+    let archived = match shelf {
+        Shelf::Current => Column::ArchivedAt.is_null(),
+        Shelf::Archived => Column::ArchivedAt.is_not_null(),
+    };
+    let mut query = Entity::find()
+        .filter(Column::UserId.eq(user.id))
+        .filter(Column::DeletedAt.is_null())
+        .filter(archived)
+        .order_by_desc(Column::UpdatedAt)
+        .order_by_desc(Column::Pid)
+        .limit(PAGE + 1);
+    if let Some(Before { updated_at, pid }) = before {
+        // The first condition is the range of the index, the second what is left out of its first moment.
+        query = query
+            .filter(Column::UpdatedAt.lte(updated_at))
+            .filter(Condition::any().add(Column::UpdatedAt.lt(updated_at)).add(Column::Pid.lt(pid)));
+    }
+    let mut conversations = query.all(db).await?;
+    let is_more = conversations.len() as u64 > PAGE;
+    conversations.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
+    let older =
+        conversations.last().filter(|_| is_more).map(|last| Before { updated_at: last.updated_at, pid: last.pid });
+    Ok(Listed { conversations, older })
+}
+
+impl fmt::Display for Before {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.updated_at.timestamp_micros(), self.pid)
+    }
+}
+
+/// What is no such place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Nowhere;
+
+impl FromStr for Before {
+    type Err = Nowhere;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Nowhere> {
+        let (micros, pid) = text.split_once('-').ok_or(Nowhere)?;
+        let updated_at = micros.parse().ok().and_then(DateTime::from_timestamp_micros).ok_or(Nowhere)?;
+        Ok(Self { updated_at, pid: pid.parse().map_err(|_| Nowhere)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_is_written() {
+        let place =
+            Before { updated_at: DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap(), pid: Uuid::now_v7() };
+        assert_eq!(place.to_string().parse(), Ok(place));
+        for nowhere in ["", "-", "1", "1-2", "x-018f0000-0000-7000-8000-000000000000", "99999999999999999999-x"] {
+            assert_eq!(nowhere.parse::<Before>(), Err(Nowhere), "{nowhere}");
+        }
+    }
+}

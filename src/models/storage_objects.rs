@@ -1,0 +1,78 @@
+//! What lies in the object store, or may lie there. The row comes before the bytes, and goes after them: whatever dies in
+//! between, something of ours knows the key. `pending → live → doomed → gone`, and then the row is taken away.
+
+pub mod check;
+pub mod sweep;
+
+use std::path::Path;
+
+use loco_rs::{Result, app::AppContext};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter,
+    sea_query::Expr,
+};
+
+use super::{
+    _entities::storage_objects::{ActiveModel, Column, Entity},
+    clock, text,
+};
+
+pub use super::_entities::storage_objects::Model;
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum State {
+    /// Bytes are on their way, or were when somebody died.
+    Pending,
+    /// Bytes that an asset names.
+    Live,
+    /// Bytes that nobody names any more.
+    Doomed,
+    /// Removed. A put that was given up may still arrive, so the key is remembered for a while and removed once more.
+    Gone,
+}
+
+/// Before the bytes: from now on the keys are known.
+pub(super) async fn reserve(db: &impl ConnectionTrait, keys: [&str; 2]) -> Result<()> {
+    let now = clock::now(db).await?;
+    let rows = keys.map(|key| ActiveModel {
+        storage_key: Set(key.to_owned()),
+        state: Set(text(State::Pending)),
+        created_at: Set(now),
+        changed_at: Set(now),
+        ..Default::default()
+    });
+    Entity::insert_many(rows).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// `pending → live`, together with the row that names them; `false` when the sweep was faster.
+pub(super) async fn adopt(db: &impl ConnectionTrait, keys: [&str; 2]) -> Result<bool> {
+    Ok(change(db, &keys, &[State::Pending], State::Live).await? == 2)
+}
+
+/// Nobody names these any more: their bytes go, at once by [`remove`] or later by the sweep.
+pub(super) async fn doom(db: &impl ConnectionTrait, keys: [&str; 2]) -> Result<()> {
+    change(db, &keys, &[State::Pending, State::Live], State::Doomed).await?;
+    Ok(())
+}
+
+/// Takes doomed bytes out of the store. What is not there any more counts as removed, so doing it twice is nothing.
+pub(super) async fn remove(ctx: &AppContext, keys: [&str; 2]) -> Result<()> {
+    for key in keys {
+        ctx.storage.delete(Path::new(key)).await?;
+    }
+    change(&ctx.db, &keys, &[State::Doomed], State::Gone).await?;
+    Ok(())
+}
+
+async fn change(db: &impl ConnectionTrait, keys: &[&str], from: &[State], to: State) -> Result<u64> {
+    let changed = Entity::update_many()
+        .col_expr(Column::State, Expr::value(text(to)))
+        .col_expr(Column::ChangedAt, Expr::value(clock::now(db).await?))
+        .filter(Column::StorageKey.is_in(keys.iter().copied()))
+        .filter(Column::State.is_in(from.iter().copied()))
+        .exec(db)
+        .await?;
+    Ok(changed.rows_affected)
+}

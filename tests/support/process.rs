@@ -1,0 +1,69 @@
+//! The real binary at work beside the test's own application: on the same database, folder and sandbox.
+
+use std::{net::TcpListener, process::Command as Shell, time::Duration};
+
+use tokio::process::Child;
+
+use super::{TestApp, nproxy};
+
+/// `nproxy start …`, killed with the test.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    pub pid: u32,
+}
+
+impl Process {
+    /// Runs jobs and nothing else.
+    pub fn worker(app: &TestApp, settings: &[(&str, &str)]) -> Self {
+        Self::start(app, "--worker", settings)
+    }
+
+    /// Pages, jobs and the timetable.
+    pub fn all(app: &TestApp, settings: &[(&str, &str)]) -> Self {
+        Self::start(app, "--all", settings)
+    }
+
+    fn start(app: &TestApp, what: &str, settings: &[(&str, &str)]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(app.folder.path().join("processes.log"));
+        let log = log.unwrap();
+        let child = nproxy(app.database_url(), app.folder.path())
+            .args(["start", what])
+            .env("PORT", port.to_string())
+            .env("APP_URL", format!("http://localhost:{port}"))
+            .env("GEMINI_BASE_URL", app.sandbox.url())
+            .env("SMTP_PORT", app.sandbox.smtp_addr().port().to_string())
+            .envs(settings.iter().copied())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { pid: child.id().unwrap(), child }
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGSTOP: it stands still and keeps its connections.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub async fn stop(mut self) {
+        self.signal("-TERM");
+        tokio::time::timeout(Duration::from_secs(40), self.child.wait()).await.expect("it stops").unwrap();
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Shell::new("kill").args([signal, &self.pid.to_string()]).status().unwrap().success());
+    }
+}
