@@ -19,8 +19,9 @@ use crate::{
     context::Parts,
     controllers, initializers, tasks,
     workers::{
-        deliver_mail::DeliverMail, erase_conversation::EraseConversation, erase_files::EraseFiles,
-        erase_picture::ErasePicture, fulfil_run::FulfilRun, run_task::RunTask,
+        apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_receipt::DeliverReceipt,
+        erase_conversation::EraseConversation, erase_files::EraseFiles, erase_picture::ErasePicture,
+        fulfil_run::FulfilRun, run_task::RunTask,
     },
 };
 
@@ -85,6 +86,7 @@ impl Hooks for App {
             .add_route(controllers::pictures::routes())
             .add_route(controllers::files::routes())
             .add_route(controllers::billing::routes())
+            .add_route(controllers::webhooks::routes())
             .add_route(controllers::health::routes())
     }
 
@@ -93,6 +95,8 @@ impl Hooks for App {
         queue.register(ErasePicture::build(ctx)).await?;
         queue.register(EraseConversation::build(ctx)).await?;
         queue.register(DeliverMail::build(ctx)).await?;
+        queue.register(ApplyPayment::build(ctx)).await?;
+        queue.register(DeliverReceipt::build(ctx)).await?;
         queue.register(EraseFiles::build(ctx)).await?;
         queue.register(RunTask::build(ctx)).await?;
         Ok(())

@@ -30,6 +30,7 @@ const DOMAINS: &[(&str, &[&str])] = &[
     ("provider routing", &["runs/fulfilment.rs", "provider_keys/lease.rs"]),
     ("provider key pool health", &["provider_keys/health.rs"]),
     ("asset storage", &["assets.rs"]),
+    ("billing", &["invoices.rs", "payment_events.rs"]),
     ("admin audit", &["activities.rs"]),
 ];
 
@@ -39,7 +40,6 @@ const LATER: &[(&str, &str)] = &[
     ("docker-compose.yml", "the production deployment"),
     ("rusty-sidekiq", "the Redis transport of jobs"),
     ("teloxide", "the Telegram admin bot"),
-    ("src/models/invoices.rs", "domain billing: the crypto checkout"),
     ("src/models/subscriptions.rs", "domain subscriptions: the crypto checkout"),
     ("src/models/notifications.rs", "domain notifications: alerts to paired admins"),
 ];

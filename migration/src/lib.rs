@@ -40,6 +40,9 @@ mod m20261124_000028_key_health;
 mod m20261124_000029_proxy_health;
 mod m20261124_000030_incidents;
 mod m20261124_000031_key_exclusions;
+mod m20261124_000032_invoices;
+mod m20261124_000033_payment_events;
+mod m20261124_000034_payment_event_keys;
 
 pub struct Migrator;
 
@@ -78,6 +81,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000029_proxy_health::Migration),
             Box::new(m20261124_000030_incidents::Migration),
             Box::new(m20261124_000031_key_exclusions::Migration),
+            Box::new(m20261124_000032_invoices::Migration),
+            Box::new(m20261124_000033_payment_events::Migration),
+            Box::new(m20261124_000034_payment_event_keys::Migration),
         ]
     }
 }

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::{
     context::Nproxy,
-    models::{allowances, debts},
+    models::{clock, debts, invoices},
     views,
 };
 
 async fn show(State(ctx): State<AppContext>, CurrentUser(user): CurrentUser, page: Page) -> Result<Response> {
-    let current = allowances::current(&ctx.db, user.id).await?;
-    let plan = views::billing::plan(ctx.parts().catalogue(), &current);
+    let cycles = invoices::cycles(&ctx.db, user.id, clock::now(&ctx.db).await?).await?;
+    let plan = views::billing::plan(ctx.parts().catalogue(), &cycles);
     let content = json!({ "plan": plan, "owes": debts::owes(&ctx.db, user.id).await? });
     page.with_sidebar(&ctx, &user, None).await?.html("dashboard.html", content)
 }

@@ -16,5 +16,6 @@ pub mod pictures;
 pub mod registrations;
 pub mod runs;
 pub mod sessions;
+pub mod webhooks;
 
 pub use error::{Error, Result};

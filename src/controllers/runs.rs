@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// htmx's word for "this is what I have already".
-const PTAG: &str = "hx-ptag";
+pub(super) const PTAG: &str = "hx-ptag";
 
 /// Most polls change nothing: those cost one session, one run, and no page.
 async fn show(State(ctx): State<AppContext>, OwnRun(run, generation): OwnRun, request: Request) -> Result<Response> {
@@ -54,7 +54,7 @@ async fn cancel(
     turns::answer(&ctx, &user, page, generation).await
 }
 
-fn carries(request: &Request, name: &str, tag: &str) -> bool {
+pub(super) fn carries(request: &Request, name: &str, tag: &str) -> bool {
     request
         .headers()
         .get(name)

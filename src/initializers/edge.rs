@@ -95,7 +95,9 @@ async fn logged(mut request: Request, next: Next) -> Response {
 /// Polls, files and probes would drown the rest.
 fn is_chatter(method: &Method, path: &str) -> bool {
     method == Method::GET
-        && ["/static/", "/app/runs/", "/app/files/", "/up", "/ready"].iter().any(|quiet| path.starts_with(quiet))
+        && ["/static/", "/app/runs/", "/app/files/", "/app/billing/invoices/", "/up", "/ready"]
+            .iter()
+            .any(|quiet| path.starts_with(quiet))
 }
 
 async fn with_headers(request: Request, next: Next) -> Response {

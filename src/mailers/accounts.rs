@@ -117,14 +117,14 @@ async fn send(ctx: &AppContext, due: Due, link: String) -> Result<()> {
 }
 
 /// The same for every try of one job: a mail server that took the first one without saying so knows the second again.
-fn message_id(ctx: &AppContext) -> Option<String> {
+pub(super) fn message_id(ctx: &AppContext) -> Option<String> {
     let job = current()?;
     let key = ctx.parts().settings().derived_key("message-id");
     let name = hex(&hmac(&key, &job.id.to_be_bytes())[..16]);
     Some(format!("<{name}@{}>", site_name(ctx)))
 }
 
-fn link(ctx: &AppContext, path: &str, token: Option<&PlainToken>) -> String {
+pub(super) fn link(ctx: &AppContext, path: &str, token: Option<&PlainToken>) -> String {
     let mut url = ctx.parts().settings().app_url.clone();
     url.set_path(path);
     if let Some(token) = token {
@@ -133,6 +133,6 @@ fn link(ctx: &AppContext, path: &str, token: Option<&PlainToken>) -> String {
     url.into()
 }
 
-fn site_name(ctx: &AppContext) -> String {
+pub(super) fn site_name(ctx: &AppContext) -> String {
     ctx.parts().settings().app_url.host_str().unwrap_or("nproxy").to_owned()
 }

@@ -1,3 +1,4 @@
 //! Mails, written when they are sent.
 
 pub mod accounts;
+pub mod billing;

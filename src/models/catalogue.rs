@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path};
 
 use loco_rs::{Error, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::generations::Mode;
 
@@ -27,7 +27,7 @@ pub struct Trial {
     pub generations: i64,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     pub code: String,
@@ -43,7 +43,7 @@ pub struct Offer {
     pub tokens: Option<i64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OfferKind {
     Subscription,
@@ -157,11 +157,17 @@ impl Offer {
     /// `$9.99`, or `9.99 EUR` for what has no sign here.
     #[must_use]
     pub fn price_words(&self) -> String {
-        let (whole, cents) = (self.price / 100, self.price % 100);
-        match self.currency.as_str() {
-            "USD" => format!("${whole}.{cents:02}"),
-            other => format!("{whole}.{cents:02} {other}"),
-        }
+        money(self.price, &self.currency)
+    }
+}
+
+/// `$9.99`, or `9.99 EUR` for what has no sign here.
+#[must_use]
+pub fn money(minor: i64, currency: &str) -> String {
+    let (whole, cents) = (minor / 100, minor % 100);
+    match currency {
+        "USD" => format!("${whole}.{cents:02}"),
+        other => format!("{whole}.{cents:02} {other}"),
     }
 }
 

@@ -7,6 +7,8 @@ pub mod allowance_list;
 pub mod allowance_revoke;
 pub mod debt_clear;
 pub mod grant;
+pub mod invoice_poll;
+pub mod invoice_reconcile;
 pub mod key_activate;
 pub mod key_add;
 pub mod key_balance;
@@ -46,6 +48,8 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(allowance_revoke::AllowanceRevoke);
     tasks.register(debt_clear::DebtClear);
     tasks.register(grant::Grant);
+    tasks.register(invoice_poll::InvoicePoll);
+    tasks.register(invoice_reconcile::InvoiceReconcile);
     tasks.register(key_activate::KeyActivate);
     tasks.register(key_add::KeyAdd);
     tasks.register(key_balance::KeyBalance);

@@ -7,5 +7,6 @@ pub mod billing;
 pub mod composer;
 pub mod conversations;
 pub mod failures;
+pub mod invoices;
 pub mod runs;
 pub mod turns;

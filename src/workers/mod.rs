@@ -1,7 +1,9 @@
 //! Jobs are doors: parse, load, one verb. The row in `jobs` is the truth; `enqueue` writes it in the caller's
 //! transaction, and whoever commits hints the runners.
 
+pub mod apply_payment;
 pub mod deliver_mail;
+pub mod deliver_receipt;
 pub mod erase_conversation;
 pub mod erase_files;
 pub mod erase_picture;

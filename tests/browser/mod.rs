@@ -2,6 +2,7 @@
 
 mod journeys;
 mod layout;
+mod payments;
 mod polling;
 mod prompts;
 mod troubles;

@@ -2,6 +2,8 @@ mod activities;
 #[cfg(debug_assertions)]
 mod allowances;
 mod catalogue;
+#[cfg(debug_assertions)]
+mod invoices;
 mod key_incidents;
 mod key_pool;
 mod key_states;

@@ -1,6 +1,7 @@
 mod account;
 mod accounts;
 mod again;
+mod billing;
 mod blocking;
 mod deletion;
 mod deletions;
@@ -20,3 +21,4 @@ mod strangers;
 mod studio;
 mod throttles;
 mod uploads;
+mod webhooks;

@@ -39,9 +39,10 @@ async fn pids(app: &TestApp, ada: &Person, conversation: &str) -> Vec<String> {
         .map(str::to_owned)
         .collect();
     pids.push(app.user("ada").await.pid.to_string());
+    pids.push(app.bill(ada, "btcpay").await.rsplit('/').next().unwrap().to_owned());
     pids.sort();
     pids.dedup();
-    assert!(pids.len() >= 5, "conversation, turn, run, picture, person: {pids:?}");
+    assert!(pids.len() >= 6, "conversation, turn, run, picture, person, invoice: {pids:?}");
     pids
 }
 
@@ -73,6 +74,8 @@ async fn everything(app: &TestApp) -> Vec<i64> {
         "auth_events",
         "throttles",
         "provider_keys",
+        "invoices",
+        "payment_events",
     ] {
         counts.push(app.count(&format!("SELECT COUNT(*) FROM {rows}")).await);
     }

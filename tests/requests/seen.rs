@@ -181,7 +181,8 @@ async fn dashboard_and_billing() {
     Monthly
     $9.99 a month
     Not active.
-    Plan and billing
+    Pay for a month and it begins at once. Nothing renews by itself.
+    Pay for a month
     Recent conversations
     Nothing here yet
     Your first conversation starts with one sentence about a picture.
@@ -196,8 +197,9 @@ async fn dashboard_and_billing() {
     Your plan
     Monthly
     $9.99 a month
-    Active until TIME.
-    Plan and billing
+    Active until TIME – about 100 % left.
+    It ends by itself, and nothing is charged. Pay for the next month now and it begins on TIME, in full.
+    Renew
     Recent conversations
     Nothing here yet
     Your first conversation starts with one sentence about a picture.
@@ -213,7 +215,8 @@ async fn dashboard_and_billing() {
     Monthly
     $9.99 a month
     Not active.
-    Plan and billing
+    Pay for a month and it begins at once. Nothing renews by itself.
+    Pay for a month
     Recent conversations
     Nothing here yet
     Your first conversation starts with one sentence about a picture.
@@ -226,10 +229,17 @@ async fn dashboard_and_billing() {
     Your plan
     Monthly
     $9.99 a month
-    Active until TIME.
+    Active until TIME – about 100 % left.
     A month of pictures in every shape and size, from words or from your own pictures.
-    Plans cannot be bought here yet
-    What you have left stays yours.
+    Renew
+    You pay in crypto at the processor's own page. Nobody can take anything from you later: a month ends by itself.
+    Pay with crypto: Bitcoin or Lightning
+    On our own BTCPay Server
+    Pay with crypto: Other coins
+    At NOWPayments
+    Invoices
+    No invoices yet
+    What you pay for is listed here, with a receipt.
     ");
     insta::assert_snapshot!(seen[4], @r"
     Plan and billing
@@ -241,8 +251,15 @@ async fn dashboard_and_billing() {
     $9.99 a month
     Not active.
     A month of pictures in every shape and size, from words or from your own pictures.
-    Plans cannot be bought here yet
-    What you have left stays yours.
+    Pay for a month
+    You pay in crypto at the processor's own page. Nobody can take anything from you later: a month ends by itself.
+    Pay with crypto: Bitcoin or Lightning
+    On our own BTCPay Server
+    Pay with crypto: Other coins
+    At NOWPayments
+    Invoices
+    No invoices yet
+    What you pay for is listed here, with a receipt.
     ");
     app.finish().await;
 }

@@ -9,6 +9,7 @@ pub mod bulk;
 mod database;
 pub mod hostile;
 mod html;
+mod payments;
 mod person;
 pub mod pictures;
 mod process;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::CurrentUser;
 use crate::{
     controllers::Error,
-    models::{assets, conversations, generations, runs, sessions, users},
+    models::{assets, conversations, generations, invoices, runs, sessions, users},
 };
 
 pub struct OwnConversation(pub conversations::Model);
@@ -22,6 +22,7 @@ pub struct OwnRun(pub runs::Model, pub generations::Model);
 pub struct OwnGeneration(pub generations::Model);
 pub struct OwnAsset(pub assets::Model);
 pub struct OwnSession(pub sessions::Model);
+pub struct OwnInvoice(pub invoices::Model);
 /// Also one that was deleted just now and may come back.
 pub struct OwnPicture(pub assets::Model);
 /// Also a conversation that was deleted: who deletes twice is told the same twice.
@@ -87,6 +88,15 @@ impl FromRequestParts<AppContext> for OwnRemains {
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
         let (user, pid) = person_and_pid(parts, ctx).await?;
         found(conversations::own_even_deleted(&ctx.db, &user, pid).await).map(Self)
+    }
+}
+
+impl FromRequestParts<AppContext> for OwnInvoice {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(invoices::own(&ctx.db, &user, pid).await).map(Self)
     }
 }
 

@@ -40,6 +40,8 @@ pub enum Relation {
     Debts,
     #[sea_orm(has_many = "super::generations::Entity")]
     Generations,
+    #[sea_orm(has_many = "super::invoices::Entity")]
+    Invoices,
     #[sea_orm(has_many = "super::links::Entity")]
     Links,
     #[sea_orm(has_many = "super::sessions::Entity")]
@@ -79,6 +81,12 @@ impl Related<super::debts::Entity> for Entity {
 impl Related<super::generations::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Generations.def()
+    }
+}
+
+impl Related<super::invoices::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Invoices.def()
     }
 }
 

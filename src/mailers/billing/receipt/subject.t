@@ -1,0 +1,1 @@
+Your month of nproxy is paid

@@ -1,0 +1,7 @@
+Your payment of {{ price }} arrived. Thank you.
+
+Your month of nproxy runs from {{ from }} to {{ until }}. It ends by itself; nothing is charged again unless you pay for another month.
+
+Your receipt:
+
+{{ link | safe }}

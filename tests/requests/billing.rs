@@ -1,0 +1,269 @@
+//! A person pays and gets a month: the pages from the plan to the receipt.
+
+use nproxy::models::{activities::Actor, allowances};
+use reqwest::Method;
+use sandbox::{Amount, Spoil, Webhooks, btcpay::Way};
+
+use crate::support::{Answer, Html, Person, Setup, TestApp, eventually};
+
+async fn poll(person: &Person, path: &str, tag: &str) -> Answer {
+    person.send(person.request(Method::GET, path).header("hx-request", "true").header("hx-ptag", tag)).await
+}
+
+async fn paid(person: &Person, path: &str) -> Html {
+    eventually("the invoice to be paid", || async {
+        let page = person.get(path).await.html();
+        page.text().contains("Paid. Thank you").then_some(page)
+    })
+    .await
+}
+
+/// So much of a month of a hundred is left.
+async fn leave(app: &TestApp, name: &str, left: i64) {
+    let month = "SELECT MAX(id) FROM allowances WHERE kind = 'quota'";
+    let user = app.user(name).await.id;
+    let id = app.count(&format!("{month} AND user_id = {user}")).await;
+    let now = app.count(&format!("SELECT available FROM allowances WHERE id = {id}")).await;
+    if now != left {
+        allowances::adjust_by_hand(&app.ctx, id, left - now, "for the test", &Actor::Cli).await.unwrap();
+    }
+}
+
+async fn give(app: &TestApp, name: &str, amount: &str) {
+    let email = format!("{name}@example.com");
+    app.task("grant", &[("email", &email), ("kind", "quota"), ("amount", amount)]).await.unwrap();
+}
+
+/// F14: the dashboard says until when the plan runs, what is left in steps of twenty, and what happens next.
+#[tokio::test]
+async fn the_dashboard_shows_steps_and_dates() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    give(&app, "dee", "100").await;
+    let dee = app.sign_in("dee").await;
+    let mut shown = Vec::new();
+    for left in [100, 81, 80, 61, 60, 41, 40, 21, 20, 1, 0] {
+        leave(&app, "dee", left).await;
+        let page = dee.get("/app").await.html();
+        let percent = page.attribute("main progress", "value");
+        let words = if left == 0 { "nothing left".to_owned() } else { format!("about {percent} % left") };
+        let text = page.text();
+        assert!(text.contains("Active until ") && text.contains(&words), "{left}: {text}");
+        shown.push(percent.parse::<i64>().unwrap());
+    }
+    assert_eq!(shown, [100, 100, 80, 80, 60, 60, 40, 40, 20, 20, 0]);
+    assert!(dee.get("/app").await.html().text().contains("Pay for another one and it begins at once, in full."));
+    leave(&app, "dee", 40).await;
+    assert!(dee.get("/app").await.html().text().contains("Pay for the next month now and it begins on "));
+    let eve = app.sign_in("eve").await.get("/app").await.html();
+    assert!(eve.text().contains("Not active.") && eve.text().contains("Nothing renews by itself."));
+    app.finish().await;
+}
+
+/// F15: neither what is left of a month nor its limit is on any page, in any fragment, JSON or mail.
+#[tokio::test]
+async fn exact_numbers_are_nowhere() {
+    let app = TestApp::start().await;
+    app.sandbox.gemini().sketch(true);
+    give(&app, "dee", "97").await;
+    let dee = app.sign_in("dee").await;
+    let conversation = dee.ask("a boat", &[]).await;
+    dee.settled(&conversation).await;
+    let month =
+        format!("SELECT available FROM allowances WHERE user_id = {} AND granted = 97", app.user("dee").await.id);
+    assert_eq!(app.count(&month).await, 96);
+    let id = app.count("SELECT id FROM allowances WHERE granted = 97").await;
+    allowances::adjust_by_hand(&app.ctx, id, -23, "for the test", &Actor::Cli).await.unwrap();
+    let invoice = app.bill(&dee, "btcpay").await;
+    let before = dee.get(&invoice).await;
+    app.pay_with_lightning(&invoice).await;
+    paid(&dee, &invoice).await;
+
+    let mut said = vec![before.body];
+    for path in ["/app", "/app/billing", "/app/account", "/app/conversations", &conversation, &invoice, "/app/none"] {
+        said.push(dee.get(path).await.body);
+        said.push(poll(&dee, path, "none").await.body);
+        let json = dee.request(Method::GET, path).header("accept", "application/json");
+        said.push(dee.send(json).await.body);
+    }
+    said.push(dee.try_ask("too much", &[("batch_size", "9")], None).await.body);
+    app.mail("dee@example.com", 1).await;
+    said.extend(app.sandbox.mail().to("dee@example.com").iter().map(|mail| format!("{mail:?}")));
+    assert_eq!(app.count(&month).await, 73);
+    for text in said {
+        let word = text.split(|c: char| !c.is_alphanumeric()).find(|word| ["73", "97"].contains(word));
+        assert_eq!(word, None, "{text}");
+    }
+    app.finish().await;
+}
+
+/// F16: there is one plan, with its price, and a button for each way to pay.
+#[tokio::test]
+async fn one_plan_is_on_offer() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let page = app.sign_in("ada").await.get("/app/billing").await.html();
+    assert_eq!(page.0.matches("$9.99 a month").count(), 1);
+    assert_eq!(page.0.matches("a month</span>").count(), 1);
+    let ways = page.attributes("form[action='/app/billing/invoices'] [name=processor]", "value");
+    assert_eq!(ways, ["btcpay", "nowpayments"]);
+    assert!(page.texts("#pay button").iter().all(|label| label.starts_with("Pay with crypto")));
+    let unknown = app.sign_in("ada").await.post("/app/billing/invoices", &[("processor", "piggybank")]).await;
+    assert_eq!(unknown.status, 422);
+    assert_eq!(app.count("SELECT COUNT(*) FROM invoices").await, 0);
+    app.finish().await;
+}
+
+/// F17: from the button to an active plan at `BTCPay`: the right amount is asked for, coming back proves nothing, the page
+/// follows by polling, and one receipt is mailed.
+#[tokio::test]
+async fn a_month_is_bought_with_bitcoin() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let path = app.bill(&ada, "btcpay").await;
+    let asked = app.sandbox.btcpay().invoices();
+    assert_eq!(asked.len(), 1);
+    assert_eq!((asked[0].minor, asked[0].currency.as_str()), (999, "USD"));
+    assert!(path.ends_with(asked[0].order_id().unwrap()), "the order id is the invoice's own");
+
+    let page = ada.get(&path).await.html();
+    let checkout = page.attribute("main a.btn", "href");
+    assert_eq!(checkout, format!("{}/i/{}", app.sandbox.url(), asked[0].id));
+    assert!(page.text().contains("Waiting for your payment") && page.0.contains("http-equiv=\"refresh\""));
+    let tag = page.attribute("[hx-trigger]", "hx-ptag");
+    assert_eq!(poll(&ada, &path, &tag).await.status, 304);
+    assert_eq!(app.months().await, 0, "coming back proves nothing");
+
+    let server = app.sandbox.btcpay();
+    server.pay(&asked[0].id, Way::Chain, Amount::Due).unwrap();
+    eventually("the payment to be seen", || async {
+        poll(&ada, &path, &tag).await.body.contains("Your payment was seen").then_some(())
+    })
+    .await;
+    assert_eq!(app.months().await, 0, "seen is not paid");
+    server.confirm(&asked[0].id);
+    let page = paid(&ada, &path).await;
+    assert!(!page.has("[hx-trigger]") && !page.has("main a.btn") && !page.0.contains("http-equiv"), "it asks no more");
+    let last = poll(&ada, &path, &tag).await;
+    assert!(last.html().has("#allowance") && !last.body.contains("<html"));
+    assert!(page.text().contains("Paid on") && page.text().contains("$9.99"));
+    assert!(ada.get("/app").await.html().text().contains("about 100 % left"));
+
+    let mail = app.mail("ada@example.com", 1).await;
+    assert!(mail.links().iter().any(|link| link.ends_with(&path)), "{mail:?}");
+    assert_eq!(app.months().await, 1);
+    let listed = ada.get("/app/billing").await.html().texts("#invoices a");
+    assert!(listed[0].contains("Paid · $9.99"), "{listed:?}");
+    app.finish().await;
+}
+
+/// F17: the same at `NOWPayments`, where the payment appears when a coin is chosen.
+#[tokio::test]
+async fn a_month_is_bought_with_another_coin() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let path = app.bill(&ada, "nowpayments").await;
+    let merchant = app.sandbox.nowpayments();
+    let invoice = merchant.invoices().remove(0);
+    assert_eq!((invoice.minor, invoice.order_id.as_deref()), (999, path.rsplit('/').next()));
+    let payment = merchant.choose(invoice.id).unwrap();
+    merchant.pay(payment, Amount::Due).unwrap();
+    merchant.finish(payment);
+    paid(&ada, &path).await;
+    app.mail("ada@example.com", 1).await;
+    assert_eq!(app.months().await, 1);
+    app.finish().await;
+}
+
+/// F17: however often one presses, at once and again, there is one invoice with one checkout; another way to pay closes
+/// the untouched one, which still counts when it is paid after all.
+#[tokio::test]
+async fn one_open_invoice() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let press = || ada.post("/app/billing/invoices", &[("processor", "btcpay")]);
+    let answers = futures::future::join_all((0..10).map(|_| press())).await;
+    let first = answers[0].location();
+    assert!(answers.iter().all(|answer| answer.status == 303 && answer.location() == first));
+    assert_eq!(press().await.location(), first);
+    assert_eq!(app.count("SELECT COUNT(*) FROM invoices").await, 1);
+    assert_eq!(app.sandbox.btcpay().invoices().len(), 1);
+
+    let second = app.bill(&ada, "nowpayments").await;
+    assert_ne!(second, first);
+    assert!(ada.get(&first).await.html().text().contains("This invoice is closed"));
+    app.pay_with_lightning(&first).await;
+    paid(&ada, &first).await;
+    assert_eq!(app.months().await, 1);
+    app.idle().await;
+    app.finish().await;
+}
+
+/// F17: who changes their mind all the time has to wait a while, and keeps the invoice that is open.
+#[tokio::test]
+async fn so_many_invoices_an_hour() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.sign_in("ada").await;
+    for n in 0..10 {
+        app.bill(&ada, ["btcpay", "nowpayments"][n % 2]).await;
+    }
+    let refused = ada.post("/app/billing/invoices", &[("processor", "btcpay")]).await;
+    assert_eq!(refused.status, 429);
+    assert!(refused.html().text().contains("Nothing was charged"));
+    assert_eq!(app.count("SELECT COUNT(*) FROM invoices WHERE state = 'new'").await, 1);
+    app.bill(&ada, "nowpayments").await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM invoices").await, 10);
+    app.finish().await;
+}
+
+/// F17: a create whose answer was lost is searched for before it is repeated; while the processor is away nothing is
+/// charged, and the page says so.
+#[tokio::test]
+async fn a_lost_answer_makes_no_second_checkout() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    app.sandbox.btcpay().troubles().act_and_fail(Spoil::Reset);
+    let path = app.bill(&ada, "btcpay").await;
+    assert!(ada.get(&path).await.html().text().contains("The payment service does not answer"));
+    assert_eq!(app.sandbox.btcpay().invoices().len(), 1, "it was created all the same");
+    assert_eq!(app.bill(&ada, "btcpay").await, path);
+    assert_eq!(app.sandbox.btcpay().invoices().len(), 1);
+    assert_eq!(app.reference(&path).await, app.sandbox.btcpay().invoices()[0].id);
+    app.pay_with_lightning(&path).await;
+    paid(&ada, &path).await;
+
+    app.sandbox.btcpay().troubles().fail(Spoil::Status { code: 502 });
+    let eve = app.sign_in("eve").await;
+    let hers = app.bill(&eve, "btcpay").await;
+    assert!(eve.get(&hers).await.html().has("form[action='/app/billing/invoices'] button"), "one can try again");
+    app.sandbox.btcpay().troubles().heal();
+    assert_eq!(app.bill(&eve, "btcpay").await, hers);
+    assert!(eve.get(&hers).await.html().has("main a.btn"));
+    app.idle().await;
+    app.finish().await;
+}
+
+/// F46: all states are told in plain words, and somebody else's invoice is not there.
+#[tokio::test]
+async fn invoices_are_listed_for_their_owner() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    app.sandbox.btcpay().courier().webhooks(Webhooks::Off);
+    let (ada, eve) = (app.sign_in("ada").await, app.sign_in("eve").await);
+    let path = app.bill(&ada, "btcpay").await;
+    for (state, words) in [
+        ("new", "Waiting for payment"),
+        ("pending", "Seen, being confirmed"),
+        ("confirming", "Seen, being confirmed"),
+        ("underpaid", "Paid in part"),
+        ("expired", "Expired"),
+        ("canceled", "Canceled"),
+    ] {
+        app.sql(&format!("UPDATE invoices SET state = '{state}'")).await;
+        assert!(ada.get("/app/billing").await.html().texts("#invoices a")[0].starts_with(words), "{state}");
+        assert_eq!(ada.get(&path).await.status, 200);
+    }
+    let foreign = eve.get(&path).await;
+    let absent = eve.get("/app/billing/invoices/019aa000-0000-7000-8000-000000000000").await;
+    assert_eq!((foreign.status, absent.status), (404, 404));
+    assert_eq!(foreign.without_reference(), absent.without_reference());
+    assert!(!eve.get("/app/billing").await.html().has("#invoices"));
+    app.finish().await;
+}

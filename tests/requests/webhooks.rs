@@ -1,0 +1,197 @@
+//! Webhooks, however often, late, forged or missing: each truly paid invoice is one month.
+
+use chrono::{TimeDelta, Utc};
+use futures::future::join_all;
+use nproxy::models::invoices;
+use sandbox::{
+    Amount, Webhooks,
+    btcpay::{WEBHOOK_SECRET, Way},
+    nowpayments::PaymentStatus,
+};
+
+use crate::support::{Setup, TestApp};
+
+/// Nothing is told by itself.
+async fn silent() -> TestApp {
+    let app = TestApp::start().await;
+    app.sandbox.btcpay().courier().webhooks(Webhooks::Off);
+    app.sandbox.nowpayments().courier().webhooks(Webhooks::Off);
+    app
+}
+
+async fn due(app: &TestApp) {
+    app.set_time("invoices", "next_poll_at", Utc::now() - TimeDelta::seconds(1), "next_poll_at IS NOT NULL").await;
+}
+
+/// F18: twenty deliveries at once, the poller and "check again" beside them: one month, one receipt.
+#[tokio::test]
+async fn one_invoice_is_one_month() {
+    let app = silent().await;
+    let ada = app.sign_in("ada").await;
+    let path = app.bill(&ada, "btcpay").await;
+    let invoice = app.invoice(&path).await;
+    let reference = invoice.processor_ref.clone().unwrap();
+    app.pay_with_lightning(&path).await;
+    due(&app).await;
+
+    let names: Vec<_> = (0..20).map(|n| format!("delivery{n}")).collect();
+    let deliveries = join_all(names.iter().enumerate().map(|(n, name)| {
+        // Half of them say something else, so that not all are known again by what they say.
+        let kind = if n % 2 == 0 { "InvoiceSettled" } else { "InvoiceProcessing" };
+        app.deliver(name, kind, &reference, WEBHOOK_SECRET)
+    }));
+    let looks = join_all((0..4).map(|_| invoices::poll(&app.ctx)));
+    let again = join_all((0..4).map(|_| invoices::apply(&app.ctx, invoice.id)));
+    let (answers, looks, again) = futures::join!(deliveries, looks, again);
+
+    assert_eq!(answers, [200; 20]);
+    assert!(looks.iter().all(Result::is_ok) && again.iter().all(Result::is_ok), "{looks:?} {again:?}");
+    app.idle().await;
+    assert_eq!(app.months().await, 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM jobs WHERE class = 'DeliverReceipt'").await, 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM payment_events").await, 11, "ten that differ, and one settlement");
+    app.mail("ada@example.com", 1).await;
+    assert_eq!(app.deliver("delivery0", "InvoiceSettled", &reference, WEBHOOK_SECRET).await, 200, "weeks later");
+    app.idle().await;
+    assert_eq!(app.months().await, 1);
+    app.finish().await;
+}
+
+/// F19: a wrong signature is 401 and changes nothing, an unknown invoice is 200 and ignored, a lying one is looked up,
+/// too much is 413.
+#[tokio::test]
+async fn bad_webhooks_are_ignored() {
+    let app = silent().await;
+    let ada = app.sign_in("ada").await;
+    let path = app.bill(&ada, "btcpay").await;
+    let reference = app.reference(&path).await;
+
+    assert_eq!(app.deliver("a", "InvoiceSettled", &reference, "another secret").await, 401);
+    assert_eq!(app.post_webhook("btcpay", "{}".into(), WEBHOOK_SECRET).await, 401);
+    assert_eq!(app.post_webhook("nowpayments", "{}".into(), WEBHOOK_SECRET).await, 401);
+    assert_eq!(app.post_webhook("btcpay", "x".repeat(64 * 1024 + 1), WEBHOOK_SECRET).await, 413);
+    assert_eq!(app.count("SELECT COUNT(*) FROM payment_events").await, 0);
+    assert_eq!(app.deliver("b", "InvoiceSettled", "Nobodys1", WEBHOOK_SECRET).await, 200);
+    assert_eq!(app.count("SELECT COUNT(*) FROM jobs WHERE class = 'ApplyPayment'").await, 0);
+    assert_eq!(app.deliver("c", "InvoiceSettled", &reference, WEBHOOK_SECRET).await, 200);
+    app.idle().await;
+    assert_eq!((app.invoice(&path).await.state.as_str(), app.months().await), ("new", 0), "signed, but not so");
+
+    // The processor's invoice is for less than ours.
+    app.sql("UPDATE invoices SET price_minor = 1999").await;
+    app.pay_with_lightning(&path).await;
+    assert_eq!(app.deliver("d", "InvoicePaymentSettled", &reference, WEBHOOK_SECRET).await, 200);
+    app.idle().await;
+    assert_eq!((app.invoice(&path).await.state.as_str(), app.months().await), ("new", 0));
+    app.finish().await;
+}
+
+/// F19: forged `NOWPayments` notifications are 401; what it takes back before anything was paid gives nothing.
+#[tokio::test]
+async fn forged_notifications_are_ignored() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let path = app.bill(&ada, "nowpayments").await;
+    let merchant = app.sandbox.nowpayments();
+    let payment = merchant.choose(merchant.invoices()[0].id).unwrap();
+    merchant.courier().idle(std::time::Duration::from_secs(10)).await;
+    merchant.forge(payment, PaymentStatus::Finished, "another secret");
+    crate::support::eventually("the forgery", || async {
+        merchant.courier().attempts().iter().any(|it| it.status == Some(401)).then_some(())
+    })
+    .await;
+    merchant.forge(payment, PaymentStatus::Finished, sandbox::nowpayments::IPN_SECRET);
+    app.idle().await;
+    assert_eq!((app.invoice(&path).await.state.as_str(), app.months().await), ("new", 0));
+    app.abandon().await;
+}
+
+/// F19: half of the price is no month, and the page says how to go on; one percent less than the price is the price.
+#[tokio::test]
+async fn too_little_and_nearly_enough() {
+    let app = silent().await;
+    let (ada, eve) = (app.sign_in("ada").await, app.sign_in("eve").await);
+    let (half, nearly) = (app.bill(&ada, "btcpay").await, app.bill(&eve, "btcpay").await);
+    let server = app.sandbox.btcpay();
+    for (path, thousandths) in [(&half, 500), (&nearly, 992)] {
+        let reference = app.reference(path).await;
+        let sats = server.invoice(&reference).unwrap().price_sats() * thousandths / 1000;
+        server.pay(&reference, Way::Chain, Amount::Sats(sats)).unwrap();
+        server.confirm(&reference);
+        invoices::apply(&app.ctx, app.invoice(path).await.id).await.unwrap();
+    }
+    let page = ada.get(&half).await.html();
+    assert!(page.text().contains("$4.99 of $9.99 arrived.") && page.has("main a.btn"), "{}", page.text());
+    assert_eq!(app.invoice(&nearly).await.state, "paid");
+    assert_eq!(app.months().await, 1);
+
+    // When the time is over the rest still counts, and meanwhile the person is free to start anew.
+    app.set_time("invoices", "expires_at", Utc::now() - TimeDelta::seconds(1), "state = 'underpaid'").await;
+    due(&app).await;
+    invoices::poll(&app.ctx).await.unwrap();
+    let page = ada.get(&half).await.html();
+    assert!(page.text().contains("$4.99 of $9.99 arrived. It is not lost"), "{}", page.text());
+    assert_ne!(app.bill(&ada, "btcpay").await, half);
+    app.pay_with_lightning(&half).await;
+    invoices::apply(&app.ctx, app.invoice(&half).await.id).await.unwrap();
+    assert_eq!(app.invoice(&half).await.state, "paid", "the rest at the same checkout");
+    assert_eq!(app.months().await, 2);
+    app.idle().await;
+    app.finish().await;
+}
+
+/// F20: with every webhook lost, the poller and the reconciliation find what was paid, late money too; what is paid here
+/// and not there is reported and left alone.
+#[tokio::test]
+async fn lost_webhooks_are_made_up_for() {
+    let app = silent().await;
+    let (ada, eve) = (app.sign_in("ada").await, app.sign_in("eve").await);
+    let (first, second) = (app.bill(&ada, "btcpay").await, app.bill(&eve, "nowpayments").await);
+    app.pay_with_lightning(&first).await;
+    due(&app).await;
+    app.task("invoice_poll", &[]).await.unwrap();
+    assert_eq!(app.invoice(&first).await.state, "paid");
+
+    let merchant = app.sandbox.nowpayments();
+    let payment = merchant.choose(merchant.invoices()[0].id).unwrap();
+    merchant.pay(payment, Amount::Due).unwrap();
+    merchant.finish(payment);
+    app.set_time("invoices", "next_poll_at", Utc::now() + TimeDelta::days(1), "next_poll_at IS NOT NULL").await;
+    app.task("invoice_reconcile", &[]).await.unwrap();
+    assert_eq!((app.invoice(&second).await.state.as_str(), app.months().await), ("paid", 2));
+
+    app.sandbox.btcpay().mark(&app.reference(&first).await, false);
+    let alarm = app.task("invoice_reconcile", &[]).await.unwrap_err().to_string();
+    assert!(alarm.contains("1 things to look at"), "{alarm}");
+    assert_eq!(
+        (app.invoice(&first).await.state.as_str(), app.months().await),
+        ("paid", 2),
+        "nobody loses a month by it"
+    );
+
+    let dee = app.sign_in("dee").await;
+    let late = app.bill(&dee, "btcpay").await;
+    let reference = app.reference(&late).await;
+    app.sandbox.btcpay().expire(&reference);
+    due(&app).await;
+    app.task("invoice_poll", &[]).await.unwrap();
+    assert!(dee.get(&late).await.html().text().contains("The time to pay is over"));
+    app.sandbox.btcpay().pay(&reference, Way::Lightning, Amount::Due).unwrap();
+    due(&app).await;
+    app.task("invoice_poll", &[]).await.unwrap();
+    let now = app.invoice(&late).await;
+    assert_eq!((now.state.as_str(), now.late), ("paid", true));
+    assert_eq!(app.months().await, 3);
+    app.idle().await;
+    app.finish().await;
+}
+
+/// F19: while the database is away a webhook is answered with 503, so that the processor comes again.
+#[tokio::test]
+async fn our_trouble_is_503() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    app.ctx.db.clone().close().await.unwrap();
+    assert_eq!(app.deliver("a", "InvoiceSettled", "Some1", WEBHOOK_SECRET).await, 503);
+    assert_eq!(app.deliver("a", "InvoiceSettled", "Some1", "another secret").await, 401);
+    app.abandon().await;
+}

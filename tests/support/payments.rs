@@ -1,0 +1,64 @@
+//! Paying at the sandbox's processors, and webhooks as they send them.
+
+use hmac::{Hmac, Mac};
+use nproxy::models::invoices;
+use sandbox::{Amount, btcpay::Way};
+use serde_json::json;
+use sha2::Sha256;
+
+use super::{Person, TestApp};
+
+impl TestApp {
+    /// Presses the button of a processor on the billing page; the path of the invoice's page.
+    pub async fn bill(&self, person: &Person, processor: &str) -> String {
+        let page = person.get("/app/billing").await.html();
+        let forms = page.attributes("form[action='/app/billing/invoices'] [name=processor]", "value");
+        assert!(forms.iter().any(|offered| offered == processor), "{processor} is on offer: {forms:?}");
+        let answer = person.post("/app/billing/invoices", &[("processor", processor)]).await;
+        assert_eq!(answer.status, 303, "{}", answer.html().text());
+        answer.location()
+    }
+
+    /// The row behind an invoice's page.
+    pub async fn invoice(&self, path: &str) -> invoices::Model {
+        let pid = path.rsplit('/').next().unwrap().replace('-', "");
+        let column = if super::is_postgres() { "REPLACE(CAST(pid AS TEXT), '-', '')" } else { "LOWER(HEX(pid))" };
+        let id = self.count(&format!("SELECT id FROM invoices WHERE {column} = '{pid}'")).await;
+        invoices::by_id(&self.ctx.db, id).await.unwrap().unwrap()
+    }
+
+    /// The processor's id of an invoice.
+    pub async fn reference(&self, path: &str) -> String {
+        self.invoice(path).await.processor_ref.unwrap()
+    }
+
+    /// Pays an invoice at the `BTCPay` server in one go.
+    pub async fn pay_with_lightning(&self, path: &str) {
+        let reference = self.reference(path).await;
+        self.sandbox.btcpay().pay(&reference, Way::Lightning, Amount::Due).unwrap();
+    }
+
+    /// A delivery of the `BTCPay` store's webhook; what we answered.
+    pub async fn deliver(&self, delivery: &str, kind: &str, reference: &str, secret: &str) -> u16 {
+        let body = json!({
+            "deliveryId": delivery, "originalDeliveryId": delivery, "isRedelivery": false, "type": kind,
+            "timestamp": 1_795_000_000, "storeId": sandbox::btcpay::STORE_ID, "invoiceId": reference,
+        });
+        self.post_webhook("btcpay", body.to_string(), secret).await
+    }
+
+    /// Any body, signed like `BTCPay` does.
+    pub async fn post_webhook(&self, processor: &str, body: String, secret: &str) -> u16 {
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&body);
+        let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(format!("{}/webhooks/{processor}", self.url)).body(body);
+        let request = request.header("btcpay-sig", format!("sha256={signature}"));
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// Months that were given for payments.
+    pub async fn months(&self) -> i64 {
+        self.count("SELECT COUNT(*) FROM allowances WHERE source LIKE 'invoice:%'").await
+    }
+}
