@@ -86,6 +86,7 @@ impl Hooks for App {
             .add_route(controllers::pictures::routes())
             .add_route(controllers::files::routes())
             .add_route(controllers::billing::routes())
+            .add_route(controllers::pay::routes())
             .add_route(controllers::webhooks::routes())
             .add_route(controllers::health::routes())
     }

@@ -31,6 +31,7 @@ const DOMAINS: &[(&str, &[&str])] = &[
     ("provider key pool health", &["provider_keys/health.rs"]),
     ("asset storage", &["assets.rs"]),
     ("billing", &["invoices.rs", "payment_events.rs"]),
+    ("subscriptions", &["subscriptions.rs"]),
     ("admin audit", &["activities.rs"]),
 ];
 
@@ -40,7 +41,6 @@ const LATER: &[(&str, &str)] = &[
     ("docker-compose.yml", "the production deployment"),
     ("rusty-sidekiq", "the Redis transport of jobs"),
     ("teloxide", "the Telegram admin bot"),
-    ("src/models/subscriptions.rs", "domain subscriptions: the crypto checkout"),
     ("src/models/notifications.rs", "domain notifications: alerts to paired admins"),
 ];
 

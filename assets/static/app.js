@@ -22,6 +22,14 @@
     }
   }
 
+  // What is left of the time to pay
+  function countDown() {
+    for (const clock of $$("[data-until]")) {
+      const seconds = Math.max(0, Math.round((Date.parse(clock.dataset.until) - Date.now() - skew) / 1000));
+      clock.textContent = ` (${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left)`;
+    }
+  }
+
   function localise() {
     for (const time of $$("time[data-local]")) {
       const at = new Date(time.dateTime);
@@ -100,6 +108,18 @@
     if (carriesFile(event)) takePicture(event, event.dataTransfer);
   });
 
+  // The button itself says that it worked; where the browser forbids it the text is marked, to be copied by hand
+  async function copy(button, source) {
+    const label = $("[data-copy-label]", button);
+    try {
+      await navigator.clipboard.writeText(source.textContent.trim());
+      toast("Copied");
+      if (label) (label.textContent = "Copied"), setTimeout(() => (label.textContent = "Copy"), 2000);
+    } catch {
+      getSelection().selectAllChildren(source);
+    }
+  }
+
   // Keys and clicks
   on("keydown", (event) => {
     const typing = event.target.matches("input, textarea, select");
@@ -112,7 +132,7 @@
   on("click", async ({ target }) => {
     const button = target.closest?.("[data-copy], [data-dialog]");
     if (button?.dataset.dialog) $(button.dataset.dialog).showModal();
-    if (button?.dataset.copy) await navigator.clipboard.writeText($(button.dataset.copy).textContent).then(() => toast("Copied"));
+    if (button?.dataset.copy) await copy(button, $(button.dataset.copy));
   });
 
   // A plain form shows that it is on its way, and is sent once
@@ -135,6 +155,7 @@
 
   function settle() {
     tick();
+    countDown();
     localise();
     if (composer()) follow(composer());
   }
@@ -169,7 +190,7 @@
   });
 
   settle();
-  setInterval(tick, 1000);
+  setInterval(() => (tick(), countDown()), 1000);
   setTimeout(() => $$("[data-autohide]").forEach((item) => item.remove()), 8000);
   if (!location.hash.startsWith("#turn-")) showNewest("instant");
 })();

@@ -43,6 +43,8 @@ mod m20261124_000031_key_exclusions;
 mod m20261124_000032_invoices;
 mod m20261124_000033_payment_events;
 mod m20261124_000034_payment_event_keys;
+mod m20261124_000038_ways_to_pay;
+mod m20261124_000039_subscriptions;
 
 pub struct Migrator;
 
@@ -84,6 +86,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000032_invoices::Migration),
             Box::new(m20261124_000033_payment_events::Migration),
             Box::new(m20261124_000034_payment_event_keys::Migration),
+            Box::new(m20261124_000038_ways_to_pay::Migration),
+            Box::new(m20261124_000039_subscriptions::Migration),
         ]
     }
 }

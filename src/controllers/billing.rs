@@ -1,9 +1,12 @@
 //! The plan, what is left, and paying for it. Prices are shown only here, to people who are signed in.
 
+mod early_start;
+pub(super) mod shown;
+
 use axum::{
     Form,
-    extract::{FromRequestParts, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    extract::{Query, Request, State},
+    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -13,18 +16,18 @@ use serde_json::json;
 
 use super::{
     Error, Result,
-    extractors::{CurrentUser, OwnInvoice, Page, is_htmx},
-    runs::{PTAG, carries},
+    extractors::{CurrentUser, OwnInvoice, Page},
 };
 use crate::{
     context::Nproxy,
     models::{
         clock, debts,
         invoices::{self, Opening},
-        users,
+        subscriptions, users,
     },
-    views,
+    views::{self, invoices::Place},
 };
+use shown::Way;
 
 #[derive(Deserialize)]
 struct Wish {
@@ -32,7 +35,23 @@ struct Wish {
     processor: String,
 }
 
-async fn show(State(ctx): State<AppContext>, CurrentUser(user): CurrentUser, page: Page) -> Result<Response> {
+/// What was done a moment ago.
+#[derive(Deserialize)]
+struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+async fn show(
+    State(ctx): State<AppContext>,
+    CurrentUser(user): CurrentUser,
+    page: Page,
+    Query(done): Query<Done>,
+) -> Result<Response> {
+    let page = match done.done.as_str() {
+        "started" => page.saying("success", "Your next month has begun, in full."),
+        _ => page,
+    };
     overview(&ctx, &user, page, StatusCode::OK, "").await
 }
 
@@ -45,67 +64,74 @@ async fn create(
 ) -> Result<Response> {
     match invoices::open(&ctx, &user, &wish.processor).await? {
         Opening::Open(invoice) => Ok(Redirect::to(&views::invoices::url(&invoice)).into_response()),
-        Opening::AlreadyQueued => {
-            let text = "Your next month is paid already. You can pay for another one when it has begun.";
-            overview(&ctx, &user, page, StatusCode::CONFLICT, text).await
+        refused => {
+            let (status, text) = refusal(&refused)?;
+            overview(&ctx, &user, page, status, text).await
         }
-        Opening::NoSuchProcessor => {
-            let text = "This way to pay is not on offer. Nothing was charged; choose one of those below.";
-            overview(&ctx, &user, page, StatusCode::UNPROCESSABLE_ENTITY, text).await
-        }
-        Opening::TooMany => {
-            let text = "You have made many invoices in this hour. Nothing was charged; try again later.";
-            overview(&ctx, &user, page, StatusCode::TOO_MANY_REQUESTS, text).await
-        }
-        Opening::Barred => Err(Error::SignInFirst),
     }
 }
 
-async fn overview(
+/// Why no invoice was opened.
+pub(super) fn refusal(opening: &Opening) -> Result<(StatusCode, &'static str)> {
+    match opening {
+        Opening::AlreadyQueued => Ok((
+            StatusCode::CONFLICT,
+            "Your next month is paid already. You can pay for another one when it has begun.",
+        )),
+        Opening::NoSuchProcessor => Ok((
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This way to pay is not on offer. Nothing was charged; choose one of those below.",
+        )),
+        Opening::TooMany => Ok((
+            StatusCode::TOO_MANY_REQUESTS,
+            "You have made many invoices in this hour. Nothing was charged; try again later.",
+        )),
+        Opening::Barred => Err(Error::SignInFirst),
+        Opening::Open(_) => Ok((StatusCode::OK, "")),
+    }
+}
+
+pub(super) async fn overview(
     ctx: &AppContext,
     user: &users::Model,
     page: Page,
     status: StatusCode,
     alert: &str,
 ) -> Result<Response> {
-    let cycles = invoices::cycles(&ctx.db, user.id, clock::now(&ctx.db).await?).await?;
+    let now = clock::now(&ctx.db).await?;
+    let cycles = subscriptions::cycles(&ctx.db, user.id, now).await?;
+    let subscription = subscriptions::of(&ctx.db, user.id).await?;
     let parts = ctx.parts();
+    let invoices = invoices::list(&ctx.db, user).await?;
     let content = json!({
-        "plan": views::billing::plan(parts.catalogue(), &cycles),
+        "plan": views::billing::plan(parts.catalogue(), &cycles, subscription.as_ref()),
         "owes": debts::owes(&ctx.db, user.id).await?,
         "ways": views::billing::ways(parts.processors().iter().map(|processor| processor.name())),
-        "invoices": invoices::list(&ctx.db, user).await?.iter().map(views::invoices::line).collect::<Vec<_>>(),
+        "invoices": invoices.iter().map(|invoice| views::invoices::line(invoice, now)).collect::<Vec<_>>(),
         "alert": alert,
     });
     page.with_sidebar(ctx, user, None).await?.with_status(status, "billing/index.html", content)
 }
 
-/// The page of an invoice, and the fragment that asks for itself until the invoice is settled.
 async fn invoice(
     State(ctx): State<AppContext>,
     CurrentUser(user): CurrentUser,
     OwnInvoice(invoice): OwnInvoice,
     request: Request,
 ) -> Result<Response> {
-    let tag = views::invoices::ptag(&invoice);
-    let is_fragment = is_htmx(request.headers());
-    if is_fragment && [header::IF_NONE_MATCH.as_str(), PTAG].iter().any(|name| carries(&request, name, &tag)) {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
-    }
-    let month = invoice.bought(&ctx.db).await?;
-    let content = json!({ "invoice": views::invoices::view(&invoice, month.as_ref()) });
-    let page = Page::from_request_parts(&mut request.into_parts().0, &ctx).await?;
-    if !is_fragment {
-        return page.with_sidebar(&ctx, &user, None).await?.html("invoices/show.html", content);
-    }
-    let mut response = page.html("invoices/poll.html", content)?;
-    response.headers_mut().insert(PTAG, HeaderValue::from_str(&tag).map_err(loco_rs::Error::wrap)?);
-    Ok(response)
+    let place = Place { url: views::invoices::url(&invoice), is_public: false };
+    shown::show(&ctx, Some(&user), &invoice, &place, request).await
+}
+
+async fn code(OwnInvoice(invoice): OwnInvoice, Query(way): Query<Way>) -> Result<Response> {
+    shown::code(&invoice, &way)
 }
 
 pub fn routes() -> Routes {
     Routes::new()
         .add("/app/billing", get(show))
+        .add("/app/billing/early-start", get(early_start::new).post(early_start::create))
         .add("/app/billing/invoices", post(create))
         .add("/app/billing/invoices/{pid}", get(invoice))
+        .add("/app/billing/invoices/{pid}/qr", get(code))
 }

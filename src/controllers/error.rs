@@ -16,6 +16,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// Nothing here, or nothing of yours: the two look alike.
     NotFound,
+    /// A link to an invoice that ended, or never was one.
+    DeadLink,
     /// Sign in first.
     SignInFirst,
     /// The request cannot be read.
@@ -110,6 +112,16 @@ impl Problem {
         Self { code, title, text: text.into(), action: None }
     }
 
+    fn dead_link() -> Self {
+        Self {
+            code: "dead_link",
+            title: "This link does not work any more",
+            text: "Nothing was charged. Log in, and you find your plan and all your invoices under plan and billing."
+                .into(),
+            action: Some(("Log in", "/app/billing")),
+        }
+    }
+
     fn too_often(refused: Refused, way_out: Option<WayOut>) -> Self {
         let mut text = format!(
             "There were too many tries, so this one was not looked at. Wait {} and try again.",
@@ -139,6 +151,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, problem) = match self {
             Self::NotFound => (StatusCode::NOT_FOUND, Problem::of_status(StatusCode::NOT_FOUND)),
+            Self::DeadLink => (StatusCode::NOT_FOUND, Problem::dead_link()),
             Self::SignInFirst => (StatusCode::UNAUTHORIZED, Problem::of_status(StatusCode::UNAUTHORIZED)),
             Self::BadRequest(text) => {
                 (StatusCode::BAD_REQUEST, Problem { text: text.into(), ..Problem::of_status(StatusCode::BAD_REQUEST) })

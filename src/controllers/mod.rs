@@ -12,6 +12,7 @@ pub mod health;
 pub mod history;
 pub mod home;
 pub mod passwords;
+pub mod pay;
 pub mod pictures;
 pub mod registrations;
 pub mod runs;

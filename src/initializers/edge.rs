@@ -71,10 +71,10 @@ impl Initializer for Edge {
     }
 }
 
-/// One line per request: method and path, never the query, which can carry a token.
+/// One line per request: method and path, never the query or the end of a signed link, which carry tokens.
 async fn logged(mut request: Request, next: Next) -> Response {
     let reference = Reference(uuid::Uuid::new_v4().simple().to_string()[..12].to_owned());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), loggable(request.uri().path()).to_owned());
     request.extensions_mut().insert(reference.clone());
     let started = Instant::now();
     let mut response = next.run(request).await;
@@ -92,10 +92,14 @@ async fn logged(mut request: Request, next: Next) -> Response {
     response
 }
 
+fn loggable(path: &str) -> &str {
+    if path.starts_with("/pay/") { "/pay/…" } else { path }
+}
+
 /// Polls, files and probes would drown the rest.
 fn is_chatter(method: &Method, path: &str) -> bool {
     method == Method::GET
-        && ["/static/", "/app/runs/", "/app/files/", "/app/billing/invoices/", "/up", "/ready"]
+        && ["/static/", "/app/runs/", "/app/files/", "/app/billing/invoices/", "/pay/", "/up", "/ready"]
             .iter()
             .any(|quiet| path.starts_with(quiet))
 }

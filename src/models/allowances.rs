@@ -5,6 +5,7 @@
 mod adjustment;
 pub mod expiry;
 mod granting;
+mod moving;
 mod revocation;
 
 use loco_rs::{Error, Result};
@@ -29,6 +30,7 @@ pub use super::_entities::allowances::Model;
 pub use adjustment::{Adjustment, adjust, adjust_by_hand};
 pub(super) use granting::grant_trial;
 pub use granting::{Gift, Grant, grant, grant_by_hand};
+pub(super) use moving::{begin_at, end_now};
 pub use revocation::{Revocation, Standing, revoke, revoke_by_hand};
 
 /// The most that an operator moves at once: far above anything sold, far below what a sum can hold.
@@ -192,6 +194,12 @@ impl Model {
         }
         let ended = self.expired_at.is_some() || self.expires_at.is_some_and(|end| end <= now);
         ended.then_some(Closed::Ended)
+    }
+
+    /// When it ended, if its time was limited or it was taken back: whichever came first.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<DateTimeUtc> {
+        [self.revoked_at, self.expires_at].into_iter().flatten().min()
     }
 
     /// Moves both sums and writes down why, movement by movement, with the ends as they stand in `self`, which is locked:

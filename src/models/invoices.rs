@@ -3,14 +3,15 @@
 
 mod apply;
 mod checkout;
-mod cycle;
+pub mod links;
+mod methods;
 mod polling;
 mod reconcile;
 
 use loco_rs::{Error, Result};
 use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, prelude::DateTimeUtc,
 };
 use uuid::Uuid;
 
@@ -28,9 +29,10 @@ use crate::adapters::payments::{Price, Status};
 pub use super::_entities::invoices::Model;
 pub use apply::{Applied, apply};
 pub use checkout::{Opening, open};
-pub use cycle::{Cycles, cycles};
 pub use polling::poll;
 pub use reconcile::{Finding, reconcile};
+
+pub use crate::adapters::payments::Method;
 
 /// How many stand on the billing page.
 const LISTED: u64 = 50;
@@ -111,6 +113,14 @@ pub async fn list(db: &impl ConnectionTrait, user: &users::Model) -> Result<Vec<
     Ok(own.order_by_desc(Column::Id).limit(LISTED).all(db).await?)
 }
 
+/// Whose ever it is: for who proves by a signed link that it was sent to them.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn by_pid(db: &impl ConnectionTrait, pid: Uuid) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::Pid.eq(pid)).one(db).await?)
+}
+
 /// # Errors
 /// The database does not answer.
 pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
@@ -139,6 +149,21 @@ impl Model {
     #[expect(clippy::expect_used, reason = "a CHECK keeps invoices.state to these words")]
     pub fn state(&self) -> State {
         State::try_from_value(&self.state).expect("invoices.state")
+    }
+
+    /// As it stands at this moment: when the time to pay is over, that waits for no job.
+    #[must_use]
+    pub fn state_at(&self, now: DateTimeUtc) -> State {
+        match self.state() {
+            State::New | State::Underpaid if self.expires_at <= now => State::Expired,
+            state => state,
+        }
+    }
+
+    /// What is still to be paid, in minor units.
+    #[must_use]
+    pub fn rest_minor(&self) -> i64 {
+        (self.price_minor - self.paid_minor).max(0)
     }
 
     /// What was asked for, as the processor hears it.

@@ -21,6 +21,7 @@ pub mod proxies;
 pub mod runs;
 pub mod sessions;
 pub mod storage_objects;
+pub mod subscriptions;
 pub mod throttles;
 pub mod tokens;
 pub mod users;

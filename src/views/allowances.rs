@@ -1,7 +1,9 @@
 //! How much is left, in words. A monthly quota is shown in steps of twenty percent and never as a number.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::billing::moment;
 use crate::models::allowances::{Kind, Model};
 
 /// Below this many free pictures the page says so before the person is surprised.
@@ -16,6 +18,8 @@ pub struct AllowanceView {
     pub percent: Option<i64>,
     pub low: bool,
     pub empty: bool,
+    /// Until when a quota counts; when the plan ended, if nothing is left because of that. Empty otherwise.
+    pub until_words: String,
     /// What the next picture is paid with.
     #[serde(skip)]
     pub cost_words: &'static str,
@@ -32,6 +36,7 @@ pub fn view(current: &[Model]) -> AllowanceView {
             percent: None,
             low: true,
             empty: true,
+            until_words: String::new(),
             cost_words: "",
         };
     };
@@ -47,16 +52,18 @@ pub fn view(current: &[Model]) -> AllowanceView {
             percent: None,
             low: left <= TRIAL_LOW,
             empty: left == 0,
+            until_words: String::new(),
             cost_words: if left > 0 { "Uses your free pictures" } else { "" },
         },
         Kind::Quota => {
             let percent = bucket(left, next.granted);
             AllowanceView {
                 kind: "quota",
-                words: format!("About {percent} % left"),
+                words: if left == 0 { "Nothing left".into() } else { format!("About {percent} % left") },
                 percent: Some(percent),
                 low: percent <= QUOTA_LOW_PERCENT,
                 empty: left == 0,
+                until_words: next.expires_at.map(moment).unwrap_or_default(),
                 cost_words: "Uses your monthly plan",
             }
         }
@@ -66,8 +73,22 @@ pub fn view(current: &[Model]) -> AllowanceView {
             percent: None,
             low: false,
             empty: left == 0,
+            until_words: String::new(),
             cost_words: "Uses your tokens",
         },
+    }
+}
+
+impl AllowanceView {
+    /// Nothing is left because the plan ended then.
+    #[must_use]
+    pub fn since(self, plan_ended: Option<DateTime<Utc>>) -> Self {
+        match plan_ended {
+            Some(at) if self.empty && self.kind != "quota" => {
+                Self { kind: "expired", words: "Plan ended".into(), until_words: moment(at), ..self }
+            }
+            _ => self,
+        }
     }
 }
 

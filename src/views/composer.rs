@@ -91,7 +91,7 @@ pub struct Errors {
 
 #[derive(Debug, Serialize)]
 pub struct Blocked {
-    pub text: &'static str,
+    pub text: String,
     pub action: Action,
 }
 
@@ -207,8 +207,8 @@ pub fn view(
         max_upload_words: "PNG, JPEG or WebP up to 20 MB",
         max_upload_bytes: UPLOAD_MAX_BYTES,
         cost_words: allowance.cost_words,
-        blocked: allowance.empty.then(|| Blocked { text: nothing_left(allowance), action: see_the_plan() }),
-        plan: see_the_plan(),
+        blocked: allowance.empty.then(|| Blocked { text: nothing_left(allowance), action: to_the_plan(allowance) }),
+        plan: to_the_plan(allowance),
         suggestions: SUGGESTIONS
             .iter()
             .map(|text| Suggestion { text, url: format!("{page}?prompt={}#composer", query(text)) })
@@ -217,10 +217,21 @@ pub fn view(
     }
 }
 
-fn nothing_left(allowance: &AllowanceView) -> &'static str {
+fn nothing_left(allowance: &AllowanceView) -> String {
     match allowance.kind {
-        "quota" => "This month's pictures are used up. What you made stays yours.",
-        _ => "You have no pictures left. What you made stays yours.",
+        "quota" => format!(
+            "This month's pictures are used up; the month ends on {}. What you made stays yours.",
+            allowance.until_words
+        ),
+        "expired" => format!("Your plan ended on {}. What you made stays yours.", allowance.until_words),
+        _ => "You have no pictures left. What you made stays yours.".into(),
+    }
+}
+
+fn to_the_plan(allowance: &AllowanceView) -> Action {
+    match allowance.kind {
+        "expired" => Action { label: "Renew", ..see_the_plan() },
+        _ => see_the_plan(),
     }
 }
 

@@ -1,7 +1,12 @@
-//! An invoice in plain words: the line in the list, and the page that watches it.
+//! An invoice in plain words: the line in the list, the page to pay at that watches it, and the receipt.
 
+pub mod methods;
+pub mod qr;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use self::methods::MethodView;
 use super::billing::{moment, name};
 use crate::models::{
     allowances,
@@ -12,12 +17,20 @@ use crate::models::{
 #[derive(Debug, Serialize)]
 pub struct LineView {
     pub url: String,
-    pub number: i64,
     pub created_at: String,
     pub price_words: String,
     pub way: &'static str,
     pub state_words: &'static str,
     pub tone: &'static str,
+}
+
+/// Where an invoice is shown.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The address of the page; what belongs to it lies below.
+    pub url: String,
+    /// Opened by a link, for whoever holds it: nothing but the invoice is shown.
+    pub is_public: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -27,16 +40,27 @@ pub struct InvoiceView {
     pub id: String,
     /// Moves with everything that the fragment shows.
     pub ptag: String,
+    pub is_public: bool,
     /// Nothing more is expected to happen while somebody looks.
     pub is_final: bool,
     pub is_paid: bool,
+    pub is_refunded: bool,
     pub title: &'static str,
     pub text: String,
     /// Something that the person should know besides.
-    pub notice: String,
-    /// Where to pay; empty when there is nothing to pay.
+    pub notice: &'static str,
+    /// What there is to send, and how; empty when nothing is to be paid, or only the processor's page can say.
+    pub methods: Vec<MethodView>,
+    /// What is to be paid now, as money.
+    pub rest_words: String,
+    /// The processor's own page; empty when nothing is to be paid.
     pub checkout_url: String,
     pub checkout_label: String,
+    /// In the last quarter of the time to pay: when it ends.
+    pub ends_at: String,
+    pub ends_words: String,
+    /// A new invoice takes the place of this one.
+    pub is_over: bool,
     /// The processor has not given an address yet: asking again may help.
     pub is_without_checkout: bool,
     pub processor: String,
@@ -49,24 +73,16 @@ pub fn url(invoice: &Model) -> String {
 }
 
 #[must_use]
-pub fn ptag(invoice: &Model) -> String {
-    format!("{}.{}", invoice.version, invoice.state)
+pub fn ptag(invoice: &Model, now: DateTime<Utc>) -> String {
+    let ends = if ends_soon(invoice, now) { ".ends" } else { "" };
+    format!("{}.{}{ends}", invoice.version, words(invoice.state_at(now)).2)
 }
 
 #[must_use]
-pub fn line(invoice: &Model) -> LineView {
-    let (state_words, tone) = match invoice.state() {
-        State::New => ("Waiting for payment", "info"),
-        State::Pending | State::Confirming => ("Seen, being confirmed", "info"),
-        State::Underpaid => ("Paid in part", "warning"),
-        State::Expired => ("Expired", "muted"),
-        State::Canceled => ("Canceled", "muted"),
-        State::Paid => ("Paid", "success"),
-        State::Refunded => ("Refunded", "muted"),
-    };
+pub fn line(invoice: &Model, now: DateTime<Utc>) -> LineView {
+    let (state_words, tone, _) = words(invoice.state_at(now));
     LineView {
         url: url(invoice),
-        number: invoice.id,
         created_at: invoice.created_at.to_rfc3339(),
         price_words: money(invoice.price_minor, &invoice.currency),
         way: name(&invoice.processor),
@@ -75,80 +91,107 @@ pub fn line(invoice: &Model) -> LineView {
     }
 }
 
+/// A state for people, its colour, and its name in tags.
+const fn words(state: State) -> (&'static str, &'static str, &'static str) {
+    match state {
+        State::New => ("Waiting for payment", "info", "new"),
+        State::Pending => ("Seen, being confirmed", "info", "pending"),
+        State::Confirming => ("Seen, being confirmed", "info", "confirming"),
+        State::Underpaid => ("Paid in part", "warning", "underpaid"),
+        State::Expired => ("Expired", "muted", "expired"),
+        State::Canceled => ("Canceled", "muted", "canceled"),
+        State::Paid => ("Paid", "success", "paid"),
+        State::Refunded => ("Refunded", "muted", "refunded"),
+    }
+}
+
 /// `month` is what a paid invoice bought.
 #[must_use]
-pub fn view(invoice: &Model, month: Option<&allowances::Model>) -> InvoiceView {
-    let state = invoice.state();
-    let price = money(invoice.price_minor, &invoice.currency);
+pub fn view(invoice: &Model, month: Option<&allowances::Model>, now: DateTime<Utc>, place: &Place) -> InvoiceView {
+    let state = invoice.state_at(now);
     let is_payable = matches!(state, State::New | State::Underpaid);
     let checkout_url = invoice.checkout_url.clone().filter(|_| is_payable).unwrap_or_default();
-    let is_without_checkout = state == State::New && invoice.checkout_url.is_none();
-    let (title, text) = match state {
-        State::New if is_without_checkout => (
+    let (title, text) = told(invoice, state, month, now);
+    let ends_soon = ends_soon(invoice, now);
+    InvoiceView {
+        line: LineView { url: place.url.clone(), ..line(invoice, now) },
+        id: format!("invoice-{}", invoice.pid),
+        ptag: ptag(invoice, now),
+        is_public: place.is_public,
+        is_final: !state.is_open(),
+        is_paid: state == State::Paid,
+        is_refunded: state == State::Refunded,
+        title,
+        text,
+        notice: notice(invoice),
+        methods: if is_payable { methods::methods(invoice, &place.url) } else { Vec::new() },
+        rest_words: money(invoice.rest_minor(), &invoice.currency),
+        checkout_label: format!("Pay {} at the checkout", money(invoice.rest_minor(), &invoice.currency)),
+        checkout_url,
+        ends_at: if ends_soon { invoice.expires_at.to_rfc3339() } else { String::new() },
+        ends_words: invoice.expires_at.format("%H:%M UTC").to_string(),
+        is_over: matches!(state, State::Expired | State::Canceled),
+        is_without_checkout: state == State::New && invoice.checkout_url.is_none(),
+        processor: invoice.processor.clone(),
+        facts: facts(invoice, state, month),
+    }
+}
+
+fn told(
+    invoice: &Model,
+    state: State,
+    month: Option<&allowances::Model>,
+    now: DateTime<Utc>,
+) -> (&'static str, String) {
+    let in_words = |minor| money(minor, &invoice.currency);
+    let (price, paid, rest) =
+        (in_words(invoice.price_minor), in_words(invoice.paid_minor), in_words(invoice.rest_minor()));
+    match state {
+        State::New if invoice.checkout_url.is_none() => (
             "The payment service does not answer",
             "Nothing was charged. Try again in a moment; this page also looks by itself.".into(),
         ),
-        State::New => (
-            "Waiting for your payment",
-            format!("Pay {price} at the checkout. This page notices by itself; you can close it and come back."),
-        ),
+        State::New => ("Waiting for your payment", format!("{price} for one month. It is not charged again.")),
         State::Pending | State::Confirming => (
             "Your payment was seen",
-            "It is being confirmed, which can take from seconds to an hour. We are watching; you can close this page."
-                .into(),
+            "It is being confirmed, which can take from seconds to an hour. There is nothing more to do.".into(),
         ),
         State::Underpaid => (
             "A part of it arrived",
-            format!(
-                "{} of {price} arrived. Send the rest at the same checkout. Wallets at exchanges often take their fee out \
-                 of the amount.",
-                money(invoice.paid_minor, &invoice.currency)
-            ),
+            format!("{paid} of {price} arrived. Send the rest, {rest}, and your month begins."),
         ),
         State::Expired if invoice.paid_minor > 0 => (
             "The time to pay is over",
             format!(
-                "{} of {price} arrived. It is not lost: write to us, or send the rest if your wallet still can. It counts \
-                 as soon as all of it is there.",
-                money(invoice.paid_minor, &invoice.currency)
+                "{paid} of {price} arrived. It is not lost: write to us, or send the rest if your wallet still can. It \
+                 counts as soon as all of it is there."
             ),
         ),
         State::Expired => (
             "The time to pay is over",
-            "Nothing was charged. If you have sent money, do nothing: it counts as soon as it arrives.".into(),
+            "Nothing was charged. If you have sent money, do nothing: it counts as soon as it arrives. Otherwise a new \
+             invoice has today's rate."
+                .into(),
         ),
         State::Canceled => (
             "This invoice is closed",
             "Nothing is to be paid here. If you have sent money, do nothing: it counts as soon as it is accepted."
                 .into(),
         ),
-        State::Paid => ("Paid. Thank you", paid_words(month)),
+        State::Paid => ("Paid. Thank you", paid_words(month, now)),
         State::Refunded => ("Refunded", "This payment was given back.".into()),
-    };
-    InvoiceView {
-        line: line(invoice),
-        id: format!("invoice-{}", invoice.pid),
-        ptag: ptag(invoice),
-        is_final: !state.is_open(),
-        is_paid: state == State::Paid,
-        title,
-        text,
-        notice: notice(invoice).to_owned(),
-        checkout_label: format!("Pay {price} with {}", name(&invoice.processor)),
-        checkout_url,
-        is_without_checkout,
-        processor: invoice.processor.clone(),
-        facts: facts(invoice, month),
     }
 }
 
-fn paid_words(month: Option<&allowances::Model>) -> String {
-    match month.and_then(|month| Some((month.starts_at, month.created_at, month.expires_at?))) {
-        Some((starts_at, created_at, end)) if starts_at > created_at => {
-            format!("Your next month begins on {} and ends on {}.", moment(starts_at), moment(end))
-        }
-        Some((_, _, end)) => format!("Your plan is active until {}.", moment(end)),
-        None => String::new(),
+fn paid_words(month: Option<&allowances::Model>, now: DateTime<Utc>) -> String {
+    let Some((month, end)) = month.and_then(|month| Some((month, month.ended_at()?))) else { return String::new() };
+    let (from, until) = (moment(month.starts_at), moment(end));
+    if end <= now {
+        format!("The month ran from {from} to {until}.")
+    } else if month.starts_at > now {
+        format!("Your next month begins on {from} and ends on {until}.")
+    } else {
+        format!("Your plan is active until {until}.")
     }
 }
 
@@ -160,21 +203,34 @@ fn notice(invoice: &Model) -> &'static str {
     }
 }
 
-fn facts(invoice: &Model, month: Option<&allowances::Model>) -> Vec<(&'static str, String)> {
+/// A clock that runs makes people hurry, so it shows only when it must.
+fn ends_soon(invoice: &Model, now: DateTime<Utc>) -> bool {
+    let is_payable = matches!(invoice.state_at(now), State::New | State::Underpaid) && invoice.checkout_url.is_some();
+    is_payable && (invoice.expires_at - now) * 4 <= invoice.expires_at - invoice.created_at
+}
+
+fn facts(invoice: &Model, state: State, month: Option<&allowances::Model>) -> Vec<(&'static str, String)> {
+    let in_words = |minor| money(minor, &invoice.currency);
     let mut facts = vec![
         ("Invoice", invoice.pid.to_string()),
         ("For", "nproxy, one month".into()),
-        ("Price", money(invoice.price_minor, &invoice.currency)),
-        ("Way to pay", name(&invoice.processor).into()),
-        ("Made on", moment(invoice.created_at)),
+        ("Price", in_words(invoice.price_minor)),
     ];
-    if invoice.state().is_open() && invoice.checkout_url.is_some() {
+    if invoice.paid_minor > 0 {
+        facts.push(("Paid", in_words(invoice.paid_minor)));
+    }
+    if invoice.paid_minor > 0 && matches!(state, State::Underpaid | State::Expired) {
+        facts.push(("Still to pay", in_words(invoice.rest_minor())));
+    }
+    facts.push(("Way to pay", name(&invoice.processor).into()));
+    facts.push(("Made on", moment(invoice.created_at)));
+    if matches!(state, State::New | State::Underpaid) && invoice.checkout_url.is_some() {
         facts.push(("Pay before", moment(invoice.expires_at)));
     }
     facts.extend(invoice.paid_at.map(|at| ("Paid on", moment(at))));
     if let Some(month) = month {
         facts.push(("From", moment(month.starts_at)));
-        facts.extend(month.expires_at.map(|end| ("Until", moment(end))));
+        facts.extend(month.ended_at().map(|end| ("Until", moment(end))));
     }
     facts
 }

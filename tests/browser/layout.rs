@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Browser, Screen, Scripts, TestApp, Window};
+use crate::support::{Browser, Screen, Scripts, TestApp, Window, eventually};
 
 /// What reaches over the right edge; empty when the page fits.
 const WIDER_THAN_THE_SCREEN: &str = "document.documentElement.scrollWidth <= innerWidth ? [] : \
@@ -33,6 +33,11 @@ async fn every_page_fits_every_screen() {
         ada.ask("somethingwithoutanyspaceatallthatwouldreachfaroutofthebubbleandthescreenifitcould", &[]).await;
     ada.settled(&failed).await;
 
+    let invoice = app.bill(&ada, "btcpay").await;
+    let elsewhere = app.bill(&app.sign_in("eve").await, "nowpayments").await;
+    let row = app.invoice(&elsewhere).await;
+    let link = nproxy::models::invoices::links::link(&app.ctx, &row).unwrap().replace(&app.url, "");
+
     let browser = Browser::open(&app).await;
     let window = browser.stranger(Screen::Desk, Scripts::On).await;
     let outside = [
@@ -44,6 +49,8 @@ async fn every_page_fits_every_screen() {
         "/password/reset?token=x",
         "/email/confirmation?token=x",
         "/nowhere",
+        &link,
+        "/pay/x",
     ];
     for path in outside {
         fits(&window, path).await;
@@ -51,8 +58,18 @@ async fn every_page_fits_every_screen() {
     window.switch(Screen::Desk).await;
     window.sign_in("ada").await;
     let account = ["/app/account", "/app/account/password", "/app/account/email", "/app/account/deletion"];
-    let studio = ["/app", "/app/billing", "/app/conversations", &conversation, &with_input, &failed, &picture];
+    let studio =
+        ["/app", "/app/billing", "/app/conversations", &conversation, &with_input, &failed, &picture, &invoice];
     for path in studio.into_iter().chain(account) {
+        fits(&window, path).await;
+    }
+
+    app.pay_with_lightning(&invoice).await;
+    app.idle().await;
+    let again = app.bill(&ada, "btcpay").await;
+    app.pay_with_lightning(&again).await;
+    eventually("the month that waits", || async { (app.months().await == 2).then_some(()) }).await;
+    for path in ["/app", "/app/billing", &again, "/app/billing/early-start"] {
         fits(&window, path).await;
     }
 

@@ -25,7 +25,7 @@ const STATUSES: [Status; 8] = [
     Status::Invalid,
 ];
 
-async fn quiet() -> TestApp {
+pub(super) async fn quiet() -> TestApp {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     app.sandbox.btcpay().courier().webhooks(Webhooks::Off);
     app
@@ -53,7 +53,7 @@ fn told(status: Status) -> Truth {
     }
 }
 
-async fn open(app: &TestApp, name: &str, at: DateTime<Utc>) -> invoices::Model {
+pub(super) async fn open(app: &TestApp, name: &str, at: DateTime<Utc>) -> invoices::Model {
     let user = app.user(name).await;
     match clock::at(at, invoices::open(&app.ctx, &user, "btcpay")).await.unwrap() {
         Opening::Open(invoice) => invoice,
@@ -62,7 +62,7 @@ async fn open(app: &TestApp, name: &str, at: DateTime<Utc>) -> invoices::Model {
 }
 
 /// Pays for a month at this moment.
-async fn buy(app: &TestApp, name: &str, at: DateTime<Utc>) -> allowances::Model {
+pub(super) async fn buy(app: &TestApp, name: &str, at: DateTime<Utc>) -> allowances::Model {
     let invoice = open(app, name, at).await;
     app.sandbox.btcpay().pay(invoice.processor_ref.as_deref().unwrap(), Way::Lightning, Amount::Due).unwrap();
     let applied = clock::at(at, invoices::apply(&app.ctx, invoice.id)).await.unwrap();
@@ -70,7 +70,7 @@ async fn buy(app: &TestApp, name: &str, at: DateTime<Utc>) -> allowances::Model 
     invoice.bought(&app.ctx.db).await.unwrap().unwrap()
 }
 
-async fn submit(app: &TestApp, name: &str, at: DateTime<Utc>) -> Submission {
+pub(super) async fn submit(app: &TestApp, name: &str, at: DateTime<Utc>) -> Submission {
     let ask = Ask {
         prompt: "a boat".into(),
         batch_size: "1".into(),
@@ -80,7 +80,7 @@ async fn submit(app: &TestApp, name: &str, at: DateTime<Utc>) -> Submission {
     clock::at(at, generations::submit(&app.ctx, &app.user(name).await, None, ask)).await.unwrap()
 }
 
-async fn spend(app: &TestApp, month: &allowances::Model, amount: i64) {
+pub(super) async fn spend(app: &TestApp, month: &allowances::Model, amount: i64) {
     allowances::adjust_by_hand(&app.ctx, month.id, -amount, "used", &Actor::Cli).await.unwrap();
 }
 

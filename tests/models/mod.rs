@@ -23,4 +23,6 @@ mod pool_walk;
 mod proxy_health;
 mod runs;
 mod storage_objects;
+#[cfg(debug_assertions)]
+mod subscriptions;
 mod vault;

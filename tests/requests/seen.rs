@@ -193,7 +193,7 @@ async fn dashboard_and_billing() {
     Make a picture
     What you have left
     About 100 % left
-    The number is rounded. It starts again with each paid month.
+    Counts until TIME. The number is rounded; each paid month starts full.
     Your plan
     Monthly
     $9.99 a month
@@ -207,16 +207,16 @@ async fn dashboard_and_billing() {
     insta::assert_snapshot!(seen[2], @r"
     Good to see you
     dee@example.com
-    Make a picture
+    Renew
     What you have left
-    No pictures left
-    Nothing is running at the moment.
+    Plan ended
+    On TIME. Each paid month starts full.
     Your plan
     Monthly
     $9.99 a month
-    Not active.
+    Your plan ended on TIME. What you made stays yours.
     Pay for a month and it begins at once. Nothing renews by itself.
-    Pay for a month
+    Renew
     Recent conversations
     Nothing here yet
     Your first conversation starts with one sentence about a picture.
@@ -225,14 +225,15 @@ async fn dashboard_and_billing() {
     Plan and billing
     What you have left
     About 100 % left
-    The number is rounded. It starts again with each paid month.
+    Counts until TIME. The number is rounded; each paid month starts full.
     Your plan
     Monthly
     $9.99 a month
     Active until TIME – about 100 % left.
     A month of pictures in every shape and size, from words or from your own pictures.
+    On this plan since DAY.
     Renew
-    You pay in crypto at the processor's own page. Nobody can take anything from you later: a month ends by itself.
+    It ends by itself, and nothing is charged. Pay for the next month now and it begins on TIME, in full. You pay in crypto, once; nobody can take anything from you later.
     Pay with crypto: Bitcoin or Lightning
     On our own BTCPay Server
     Pay with crypto: Other coins
@@ -244,15 +245,15 @@ async fn dashboard_and_billing() {
     insta::assert_snapshot!(seen[4], @r"
     Plan and billing
     What you have left
-    No pictures left
-    Nothing is running at the moment.
+    Plan ended
+    On TIME. Each paid month starts full.
     Your plan
     Monthly
     $9.99 a month
-    Not active.
+    Your plan ended on TIME. What you made stays yours.
     A month of pictures in every shape and size, from words or from your own pictures.
-    Pay for a month
-    You pay in crypto at the processor's own page. Nobody can take anything from you later: a month ends by itself.
+    Renew
+    Pay for a month and it begins at once. Nothing renews by itself. You pay in crypto, once; nobody can take anything from you later.
     Pay with crypto: Bitcoin or Lightning
     On our own BTCPay Server
     Pay with crypto: Other coins

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::decimal::Decimal;
@@ -44,7 +45,7 @@ pub struct Checkout {
 }
 
 /// One way to pay a checkout.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Method {
     /// The processor's own name: `BTC-CHAIN`, `BTC-LN`.
     pub id: String,

@@ -16,9 +16,9 @@ use crate::{
     context::Nproxy,
     controllers::{Error, Result},
     models::{
-        allowances,
+        allowances, clock,
         conversations::{self, Shelf},
-        users,
+        subscriptions, users,
     },
     views::{self, allowances::AllowanceView},
 };
@@ -94,7 +94,7 @@ impl Page {
         current: Option<&conversations::Model>,
     ) -> Result<Self> {
         let recent = conversations::list(&ctx.db, user, Shelf::Current, None).await?;
-        let now = crate::models::clock::now(&ctx.db).await?;
+        let now = clock::now(&ctx.db).await?;
         let shown = views::conversations::list(&recent, Shelf::Current, current, now);
         self.frame.insert("conversations".into(), json!(shown.conversations));
         self.frame.insert("older_url".into(), json!(shown.older_url));
@@ -140,9 +140,11 @@ fn me(user: &users::Model, allowance: &AllowanceView) -> Value {
 }
 
 async fn allowance_of(ctx: &AppContext, user: Option<&users::Model>) -> Result<AllowanceView> {
-    let current = match user {
-        Some(user) => allowances::current(&ctx.db, user.id).await?,
-        None => Vec::new(),
-    };
-    Ok(views::allowances::view(&current))
+    let Some(user) = user else { return Ok(views::allowances::view(&[])) };
+    let allowance = views::allowances::view(&allowances::current(&ctx.db, user.id).await?);
+    if !allowance.empty {
+        return Ok(allowance);
+    }
+    let cycles = subscriptions::cycles(&ctx.db, user.id, clock::now(&ctx.db).await?).await?;
+    Ok(allowance.since(cycles.ended_at))
 }

@@ -38,6 +38,7 @@ pub struct Model {
     pub opening_until: Option<DateTimeUtc>,
     pub next_poll_at: Option<DateTimeUtc>,
     pub paid_at: Option<DateTimeUtc>,
+    pub methods: Option<Json>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

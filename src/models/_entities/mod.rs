@@ -24,5 +24,6 @@ pub mod proxies;
 pub mod runs;
 pub mod sessions;
 pub mod storage_objects;
+pub mod subscriptions;
 pub mod throttles;
 pub mod users;

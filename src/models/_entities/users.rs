@@ -46,6 +46,8 @@ pub enum Relation {
     Links,
     #[sea_orm(has_many = "super::sessions::Entity")]
     Sessions,
+    #[sea_orm(has_one = "super::subscriptions::Entity")]
+    Subscriptions,
 }
 
 impl Related<super::allowances::Entity> for Entity {
@@ -99,6 +101,12 @@ impl Related<super::links::Entity> for Entity {
 impl Related<super::sessions::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Sessions.def()
+    }
+}
+
+impl Related<super::subscriptions::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Subscriptions.def()
     }
 }
 

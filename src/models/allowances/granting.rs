@@ -13,7 +13,7 @@ use crate::{
         activities::{self, Actor},
         begin, clock, debts, insert_new,
         ledger_entries::{self, Movement},
-        text,
+        subscriptions, text,
         tokens::{hex, hmac},
         users,
     },
@@ -99,6 +99,10 @@ pub async fn grant_by_hand(
         source: format!("admin:{}", activity.id),
         reason,
     };
+    if kind == Kind::Quota {
+        let before = subscriptions::cycles(&txn, user.id, now).await?;
+        subscriptions::activate(&txn, user.id, &ctx.parts().catalogue().plan().code, &before, now).await?;
+    }
     let granted = match grant(&txn, &user, gift, actor).await? {
         Grant::Granted(allowance) => Some(allowance),
         Grant::AlreadyGranted => None,

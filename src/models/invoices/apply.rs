@@ -5,14 +5,14 @@ use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
-use super::{Column, Entity, Model, State, by_id, cycles};
+use super::{Column, Entity, Model, State, by_id};
 use crate::{
     adapters::payments::{Failure, Mismatch, Processor, Truth},
     context::Nproxy,
     models::{
         activities::Actor,
         allowances::{self, Gift, Grant, Kind},
-        begin, clock, payment_events, text, users,
+        begin, clock, payment_events, subscriptions, text, users,
     },
     workers::{
         Durable,
@@ -47,7 +47,11 @@ pub async fn apply(ctx: &AppContext, id: i64) -> Result<Applied> {
     let Some(invoice) = by_id(&ctx.db, id).await? else { return Ok(Applied::Unknown) };
     let Some(processor) = ctx.parts().processor(&invoice.processor) else { return Ok(Applied::NoProcessor) };
     match fetch(ctx, &processor, &invoice).await {
-        Ok(Some(truth)) => believe(ctx, &invoice, &truth).await,
+        Ok(Some(truth)) => {
+            let applied = believe(ctx, &invoice, &truth).await?;
+            invoice.follow_methods(ctx, &processor).await?;
+            Ok(applied)
+        }
         Ok(None) => {
             invoice.expire_by_clock(ctx).await?;
             Ok(Applied::NoCheckout)
@@ -193,7 +197,9 @@ impl Model {
         let now = clock::now(txn).await?;
         let offer = self.offer()?;
         let amount = offer.requests.ok_or_else(|| Error::Message(format!("invoice {} is for no plan", self.id)))?;
-        let (starts_at, expires_at) = cycles(txn, user.id, now).await?.next(now);
+        let cycles = subscriptions::cycles(txn, user.id, now).await?;
+        let (starts_at, expires_at) = cycles.next(now);
+        subscriptions::activate(txn, user.id, &offer.code, &cycles, starts_at).await?;
         let gift = Gift {
             kind: Kind::Quota,
             amount,

@@ -11,11 +11,14 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Column, Entity, Kind, Model, OPEN, State, by_id, cycles, polling, words};
+use super::{Column, Entity, Kind, Model, OPEN, State, by_id, polling, words};
 use crate::{
     adapters::payments::{Checkout, Failure, Order, Processor},
     context::Nproxy,
-    models::{_entities::invoices::ActiveModel, allowances, begin, catalogue::Offer, clock, text, users},
+    models::{
+        _entities::invoices::ActiveModel, allowances, begin, catalogue::Offer, clock, subscriptions::cycles, text,
+        users,
+    },
 };
 
 /// How long the amount is promised; the processor's own word counts where it gives one.
@@ -82,10 +85,10 @@ async fn reusable(
         .one(txn)
         .await?;
     let Some(open) = open else { return Ok(None) };
-    let left_for = match open.state() {
-        State::New | State::Underpaid if open.expires_at <= now => State::Expired,
+    let left_for = match open.state_at(now) {
         State::New if open.processor != processor.name() => State::Canceled,
-        State::Expired | State::Canceled | State::Paid | State::Refunded => return Ok(None),
+        State::Expired => State::Expired,
+        State::Canceled | State::Paid | State::Refunded => return Ok(None),
         State::New | State::Pending | State::Confirming | State::Underpaid => return Ok(Some(open)),
     };
     // It is still watched: whoever pays it nevertheless gets the month.
@@ -216,6 +219,7 @@ impl Model {
             .col_expr(Column::ProcessorRef, Expr::value(checkout.reference.clone()))
             .col_expr(Column::CheckoutUrl, Expr::value(checkout.checkout_url.clone()))
             .col_expr(Column::ExpiresAt, Expr::value(checkout.expires_at.unwrap_or(self.expires_at)))
+            .col_expr(Column::Methods, Expr::value(json!(checkout.methods)))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1))
             .filter(Column::Id.eq(self.id))
             .filter(Column::ProcessorRef.is_null())

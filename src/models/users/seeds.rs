@@ -11,6 +11,7 @@ use crate::{
         activities::Actor,
         allowances::{self, Gift, Kind},
         begin, clock, insert_new,
+        subscriptions::{self, Cycles},
     },
 };
 
@@ -78,6 +79,8 @@ impl Person {
             Plan::Ended => user.open(&txn, &Actor::System).await?,
         };
         if let Some(gift) = gift {
+            let plan = &ctx.parts().catalogue().plan().code;
+            subscriptions::activate(&txn, user.id, plan, &Cycles::default(), gift.starts_at).await?;
             allowances::grant(&txn, &user, gift, &Actor::System).await?;
         }
         txn.commit().await?;
