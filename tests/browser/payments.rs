@@ -73,6 +73,7 @@ async fn a_person_pays_without_scripts() {
     window.until("the receipt", "document.querySelector('h1').textContent.includes('Paid')").await;
     window.open("/app/conversations").await;
     window.ask("a lighthouse at dusk").await;
+    window.sees_pictures(1).await;
     app.idle().await;
     assert_eq!(app.story("dee").await.lines().last(), Some("quota: grant 100 / hold -1 / capture -1"));
     window.assert_quiet();

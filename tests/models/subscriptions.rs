@@ -130,21 +130,21 @@ async fn the_next_month_begins_now() {
 async fn it_happens_once() {
     let app = quiet().await;
     let start = Utc::now() - TimeDelta::days(3);
-    let first = buy(&app, "dee", start).await;
-    let second = buy(&app, "dee", start + TimeDelta::days(1)).await;
+    let first = buy(&app, "ada", start).await;
+    let second = buy(&app, "ada", start + TimeDelta::days(1)).await;
     let now = start + TimeDelta::days(2);
-    assert_eq!(start_early(&app, "dee", now, now).await, EarlyStart::NothingWaits, "no month waits for that day");
-    assert_eq!(start_early(&app, "ada", second.starts_at, now).await, EarlyStart::NothingWaits, "nor for others");
-    let presses = join_all((0..20).map(|_| start_early(&app, "dee", second.starts_at, now))).await;
+    assert_eq!(start_early(&app, "ada", now, now).await, EarlyStart::NothingWaits, "no month waits for that day");
+    assert_eq!(start_early(&app, "eve", second.starts_at, now).await, EarlyStart::NothingWaits, "nor for others");
+    let presses = join_all((0..20).map(|_| start_early(&app, "ada", second.starts_at, now))).await;
     let started = presses.iter().filter(|press| matches!(press, EarlyStart::Started(_))).count();
     assert_eq!((started, presses.len()), (1, 20));
     assert!(presses.iter().all(|press| matches!(press, EarlyStart::Started(_) | EarlyStart::NothingWaits)));
     assert_eq!(app.count("SELECT COUNT(*) FROM activities WHERE activity_type = 'start_month_early'").await, 1);
     assert_eq!(allowances::by_id(&app.ctx.db, first.id).await.unwrap().unwrap().available, 0);
 
-    let user = app.user("dee").await;
-    let third = buy(&app, "dee", now + TimeDelta::days(1)).await;
-    users::block(&app.ctx, "dee@example.com", "for the test", &activities::Actor::Cli).await.unwrap();
+    let user = app.user("ada").await;
+    let third = buy(&app, "ada", now + TimeDelta::days(1)).await;
+    users::block(&app.ctx, "ada@example.com", "for the test", &activities::Actor::Cli).await.unwrap();
     let barred = clock::at(now + TimeDelta::days(2), subscriptions::start_next_now(&app.ctx, &user, third.starts_at));
     assert_eq!(barred.await.unwrap(), EarlyStart::Barred);
     app.finish().await;
@@ -156,10 +156,10 @@ async fn it_happens_once() {
 async fn runs_under_way_stay_where_they_began() {
     let app = quiet().await;
     let start = Utc::now() - TimeDelta::days(9);
-    let first = buy(&app, "dee", start).await;
-    let unpaid = open(&app, "dee", start + TimeDelta::hours(1)).await;
+    let first = buy(&app, "ada", start).await;
+    let unpaid = open(&app, "ada", start + TimeDelta::hours(1)).await;
     clock::at(start + TimeDelta::days(1), invoices::poll(&app.ctx)).await.unwrap();
-    let second = buy(&app, "dee", start + TimeDelta::days(2)).await;
+    let second = buy(&app, "ada", start + TimeDelta::days(2)).await;
     app.sandbox
         .btcpay()
         .pay(unpaid.processor_ref.as_deref().unwrap(), sandbox::btcpay::Way::Lightning, sandbox::Amount::Due)
@@ -168,13 +168,13 @@ async fn runs_under_way_stay_where_they_began() {
     let third = unpaid.bought(&app.ctx.db).await.unwrap().unwrap();
     assert_eq!(third.starts_at, second.expires_at.unwrap());
 
-    submit(&app, "dee", start + TimeDelta::days(4)).await;
+    submit(&app, "ada", start + TimeDelta::days(4)).await;
     assert_eq!(app.open_holds().await, 1);
     let now = start + TimeDelta::days(5);
-    assert!(matches!(start_early(&app, "dee", second.starts_at, now).await, EarlyStart::Started(_)));
+    assert!(matches!(start_early(&app, "ada", second.starts_at, now).await, EarlyStart::Started(_)));
     let old = allowances::by_id(&app.ctx.db, first.id).await.unwrap().unwrap();
     assert_eq!((old.available, old.posted), (0, 1), "the run keeps what it set aside");
-    let person = app.sign_in("dee").await;
+    let person = app.sign_in("ada").await;
     let run = app.text("SELECT CAST(state AS TEXT) FROM runs").await;
     assert_eq!(run, "queued");
     let conversation = person.get("/app/history").await.html().attribute("main a[href^='/app/conversations/']", "href");
@@ -187,7 +187,7 @@ async fn runs_under_way_stay_where_they_began() {
     let behind = allowances::by_id(&app.ctx.db, third.id).await.unwrap().unwrap();
     assert_eq!(behind.starts_at, moved.expires_at.unwrap(), "no day is lost between them");
     assert_eq!(behind.expires_at.unwrap(), behind.starts_at + Months::new(1));
-    let user = app.user("dee").await;
+    let user = app.user("ada").await;
     let refused = clock::at(now, invoices::open(&app.ctx, &user, "btcpay")).await.unwrap();
     assert!(matches!(refused, Opening::AlreadyQueued), "one waits still");
     app.finish().await;

@@ -61,7 +61,7 @@ async fn the_page_tells_what_to_send() {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert!(page.has("noscript") && !text.contains("Pay before 1"));
-    let facts = page.texts("dl dt");
+    let facts = page.texts("main dl dt");
     assert_eq!(facts, ["Invoice", "For", "Price", "Way to pay", "Made on", "Pay before"]);
     assert_eq!(ada.get(&format!("{path}/qr?way=DOGE")).await.status, 404);
 
@@ -97,7 +97,7 @@ async fn part_more_and_late() {
     let (asked, due) = (&before.methods()[0].due, &after.methods()[0].due);
     assert_ne!(asked, due, "what is due now was asked for anew");
     assert_eq!(page.texts("#amount-BTC-CHAIN"), [format!("{due} BTC")]);
-    assert!(page.texts("dl dt").contains(&"Still to pay".to_owned()));
+    assert!(page.texts("main dl dt").contains(&"Still to pay".to_owned()));
 
     server.pay(&reference, Way::Lightning, Amount::Due).unwrap();
     apply(&app, &path).await;

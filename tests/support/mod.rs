@@ -50,6 +50,7 @@ pub fn redacted() -> insta::internals::SettingsBindDropGuard {
         (r"localhost:\d+", "localhost:PORT"),
         (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC", "TIME"),
         (r"\d{1,2} [A-Z][a-z]+ \d{4}, \d{2}:\d{2} UTC", "TIME"),
+        (r"since \d{1,2} [A-Z][a-z]+ \d{4}", "since DAY"),
         (r"\b[0-9a-f]{12}\b", "REFERENCE"),
     ] {
         settings.add_filter(pattern, name);

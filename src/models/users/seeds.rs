@@ -79,7 +79,8 @@ impl Person {
             Plan::Ended => user.open(&txn, &Actor::System).await?,
         };
         if let Some(gift) = gift {
-            let plan = &ctx.parts().catalogue().plan().code;
+            let parts = ctx.parts();
+            let plan = &parts.catalogue().plan().code;
             subscriptions::activate(&txn, user.id, plan, &Cycles::default(), gift.starts_at).await?;
             allowances::grant(&txn, &user, gift, &Actor::System).await?;
         }
