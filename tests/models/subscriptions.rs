@@ -158,6 +158,7 @@ async fn runs_under_way_stay_where_they_began() {
     let start = Utc::now() - TimeDelta::days(9);
     let first = buy(&app, "ada", start).await;
     let unpaid = open(&app, "ada", start + TimeDelta::hours(1)).await;
+    app.set_time("invoices", "expires_at", start + TimeDelta::hours(2), "state = 'new'").await;
     clock::at(start + TimeDelta::days(1), invoices::poll(&app.ctx)).await.unwrap();
     let second = buy(&app, "ada", start + TimeDelta::days(2)).await;
     app.sandbox

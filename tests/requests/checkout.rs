@@ -97,7 +97,7 @@ async fn part_more_and_late() {
     let (asked, due) = (&before.methods()[0].due, &after.methods()[0].due);
     assert_ne!(asked, due, "what is due now was asked for anew");
     assert_eq!(page.texts("#amount-BTC-CHAIN"), [format!("{due} BTC")]);
-    assert!(page.texts("main dl dt").contains(&"Still to pay".to_owned()));
+    assert!(page.texts("dl dt").contains(&"Still to pay".to_owned()));
 
     server.pay(&reference, Way::Lightning, Amount::Due).unwrap();
     apply(&app, &path).await;
