@@ -1,5 +1,7 @@
 //! From the dashboard through a checkout to a picture, as a person goes.
 
+use sandbox::{Amount, btcpay::Way};
+
 use crate::support::{Browser, Screen, Scripts, TestApp, eventually};
 
 /// F17: a person sees that the plan is not active, pays at the processor's page, comes back, sees it turn active by
@@ -81,7 +83,8 @@ async fn a_person_pays_without_scripts() {
     app.finish().await;
 }
 
-/// F17: one press takes the amount or the address along, and says so.
+/// F17: one press takes the amount or the address along, and says so; the way that somebody chose stays open when a part
+/// of the money arrives and the rest is shown.
 #[tokio::test]
 async fn what_to_send_is_copied() {
     let app = TestApp::start().await;
@@ -95,6 +98,16 @@ async fn what_to_send_is_copied() {
         let says = format!("document.querySelector(\"[data-copy='#{part}-BTC-LN']\").textContent.includes('Copied')");
         window.until("the button to say so", &says).await;
     }
+    window.click("#method-BTC-CHAIN summary").await;
+    window.sees("#address-BTC-CHAIN").await;
+    let due = window.texts("#amount-BTC-CHAIN").await;
+    app.sandbox.btcpay().pay(&app.reference(&invoice).await, Way::Lightning, Amount::Less).unwrap();
+    window.until("the rest", "document.querySelector('h1').textContent.includes('A part of it arrived')").await;
+    window
+        .until("the new amount", &format!("document.querySelector('#amount-BTC-CHAIN').textContent !== '{}'", due[0]))
+        .await;
+    assert!(window.read("document.querySelector('#method-BTC-CHAIN').open").await == true);
+    assert!(window.read("document.querySelector('#method-BTC-LN').open").await == false);
     window.assert_quiet();
     browser.close().await;
     app.finish().await;

@@ -232,6 +232,14 @@ async fn invoices_are_listed_for_their_owner() {
         assert!(ada.get("/app/billing").await.html().texts("#invoices a")[0].starts_with(words), "{state}");
         assert_eq!(ada.get(&path).await.status, 200);
     }
+    for (state, words) in [("paid", "Paid"), ("refunded", "Refunded")] {
+        app.sql(&format!("UPDATE invoices SET state = '{state}', paid_at = created_at, paid_minor = price_minor"))
+            .await;
+        let line = ada.get("/app/billing").await.html().texts("#invoices a").remove(0);
+        assert!(line.starts_with(&format!("{words} · $9.99")), "{line}");
+        let receipt = ada.get(&path).await.html();
+        assert!(receipt.texts("main h2").contains(&"Receipt".to_owned()) && !receipt.has("main form"), "{state}");
+    }
     let foreign = eve.get(&path).await;
     let absent = eve.get("/app/billing/invoices/019aa000-0000-7000-8000-000000000000").await;
     assert_eq!((foreign.status, absent.status), (404, 404));

@@ -9,9 +9,10 @@ use sea_orm::{
     PaginatorTrait, QueryFilter, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::json;
+use url::Url;
 use uuid::Uuid;
 
-use super::{Column, Entity, Kind, Model, OPEN, State, by_id, polling, words};
+use super::{Column, Entity, Kind, Model, OPEN, State, by_id, links, polling, words};
 use crate::{
     adapters::payments::{Checkout, Failure, Order, Processor},
     context::Nproxy,
@@ -152,33 +153,32 @@ impl Model {
         if self.checkout_url.is_some() || !self.claim_opening(&ctx.db).await? {
             return self.again(&ctx.db).await;
         }
-        match self.ask_for_checkout(ctx, processor).await {
+        // Whoever pays comes back to this invoice, on whatever device and signed in or not.
+        let back = links::link(ctx, &self)?.parse().map_err(Error::wrap)?;
+        match self.ask_for_checkout(ctx, processor, &back).await {
             Ok(checkout) => self.adopt(&ctx.db, &checkout).await?,
             Err(failure) => self.give_opening_back(&ctx.db, &failure).await?,
         }
         self.again(&ctx.db).await
     }
 
-    async fn ask_for_checkout(&self, ctx: &AppContext, processor: &Processor) -> Result<Checkout, Failure> {
+    async fn ask_for_checkout(&self, ctx: &AppContext, processor: &Processor, back: &Url) -> Result<Checkout, Failure> {
         let parts = ctx.parts();
         if self.opening_until.is_some()
             && let Some(found) = processor.find(parts.till(), &self.order_id()).await?
         {
             return Ok(found);
         }
-        let address = |path: &str| {
-            let mut url = parts.settings().app_url.clone();
-            url.set_path(path);
-            url
-        };
+        let mut webhook_url = parts.settings().app_url.clone();
+        webhook_url.set_path(&format!("/webhooks/{}", processor.name()));
         let price = self.price();
         let order = Order {
             order_id: &self.order_id(),
             price: &price,
             description: "nproxy, one month",
             buyer_email: None,
-            return_url: &address(&format!("/app/billing/invoices/{}", self.pid)),
-            webhook_url: &address(&format!("/webhooks/{}", processor.name())),
+            return_url: back,
+            webhook_url: &webhook_url,
             expires_in: Duration::from_secs(LIFE.num_seconds().unsigned_abs()),
         };
         processor.create(parts.till(), &order).await
