@@ -42,8 +42,9 @@ impl Hooks for App {
     }
 
     async fn load_config(environment: &Environment) -> Result<Config> {
-        let config = environment.load()?;
+        let mut config = environment.load()?;
         initializers::database::make_room(&config.database.uri)?;
+        config.database.uri = initializers::database::limited(&config.database.uri);
         Ok(config)
     }
 

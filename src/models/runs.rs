@@ -1,6 +1,7 @@
 //! One launch of a generation, from the queue to its last picture. Whoever wins the change to a final state settles the
 //! hold; nobody else does.
 
+mod calling;
 mod delivery;
 mod fulfilment;
 mod letting_go;

@@ -1,8 +1,9 @@
 //! What can be done to a picture and a conversation while somebody writes: the words stay.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use sandbox::{Fault, gemini::EVERY_KEY};
 
-use crate::support::{Browser, Screen, Scripts, TestApp};
+use crate::support::{Browser, Screen, Scripts, TestApp, pictures};
 
 /// F30, F33, C21: cancel, try again, use as input, delete, undo and rename, with a mouse and with a finger; what is being
 /// typed is still there after each, and nothing of it breaks a rule of the page.
@@ -51,6 +52,48 @@ async fn words_outlive_every_press() {
         window.assert_quiet();
         window.close().await;
     }
+    browser.close().await;
+    app.finish().await;
+}
+
+/// F28: a picture from the clipboard, or dropped anywhere on the page, goes with the prompt, and the
+/// browser does not leave the page for it.
+#[tokio::test]
+async fn a_picture_is_pasted_or_dropped() {
+    let app = TestApp::start().await;
+    let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
+    let file = format!(
+        "(() => {{ const data = new DataTransfer(); \
+         const bytes = Uint8Array.from(atob('{}'), (it) => it.charCodeAt(0)); \
+         data.items.add(new File([bytes], 'photo.png', {{ type: 'image/png' }})); return data; }})()",
+        BASE64_STANDARD.encode(pictures::png(&pictures::drawing(60, 40)))
+    );
+    let ways = [
+        ("paste", format!("new ClipboardEvent('paste', {{ clipboardData: {file}, bubbles: true, cancelable: true }})")),
+        ("drop", format!("new DragEvent('drop', {{ dataTransfer: {file}, bubbles: true, cancelable: true }})")),
+    ];
+    let browser = Browser::open(&app).await;
+    let window = browser.stranger(Screen::Desk, Scripts::On).await;
+    window.sign_in("bo").await;
+    for (way, event) in ways {
+        window.open("/app/conversations").await;
+        window.write("#prompt", &format!("the same by {way}")).await;
+        gemini.clear();
+
+        let went_on = window.read(&format!("document.querySelector('#feed, main').dispatchEvent({event})")).await;
+        assert_eq!(went_on, false, "the browser would open the file");
+        window.until("its name", "document.querySelector('#composer').textContent.includes('photo.png')").await;
+        let drawn = "[...document.querySelectorAll('#composer img')].some((it) => it.naturalWidth === 60)";
+        window.until("how it looks", drawn).await;
+        window.click("#composer button[type=submit]").await;
+        window.sees_pictures(1).await;
+
+        let calls = gemini.calls();
+        assert_eq!((calls[0].prompt.contains(way), calls[0].inputs.len()), (true, 1), "{:?}", calls[0]);
+    }
+    window.assert_quiet();
+    window.close().await;
     browser.close().await;
     app.finish().await;
 }

@@ -138,7 +138,7 @@ async fn a_metered_balance_runs_out() {
     bo.make("a boat", &[]).await;
     let key = app.key("sandbox-k1").await;
     assert_eq!((key.state.as_str(), key.balance_micros), ("out_of_funds", Some(32_800)), "not enough for one more");
-    assert_eq!(app.count("SELECT SUM(cost_micros) FROM attempts").await, 3 * 33_600);
+    assert_eq!(app.count("SELECT CAST(SUM(cost_micros) AS BIGINT) FROM attempts").await, 3 * 33_600);
     assert_eq!(app.key("sandbox-k2").await.balance_micros, None, "nobody said anything about this one");
 
     // A top-up alone brings nothing back.

@@ -168,7 +168,17 @@ async fn an_account_is_blocked_by_hand() {
 #[tokio::test]
 async fn scheduled_tasks_run_by_hand() {
     let app = quiet().await;
-    for name in ["account_cleanup", "key_cooldown_recovery", "stuck_run_recovery"] {
+    let timetable = [
+        "account_cleanup",
+        "allowance_expiry",
+        "invoice_poll",
+        "key_cooldown_recovery",
+        "object_check",
+        "object_sweep",
+        "provider_balance_refresh",
+        "stuck_run_recovery",
+    ];
+    for name in timetable {
         let end = app.nproxy(&["task", name]).await;
         assert_eq!(end.code, Some(0), "{}", end.said());
     }

@@ -36,7 +36,7 @@ impl Decimal {
         if digits.is_empty() {
             return Some(Self::ZERO);
         }
-        if digits.len() > MAX_DIGITS || scale > MAX_SCALE || scale < -MAX_SCALE {
+        if digits.len() > MAX_DIGITS || !(-MAX_SCALE..=MAX_SCALE).contains(&scale) {
             return None;
         }
         let units: i128 = digits.parse().ok()?;

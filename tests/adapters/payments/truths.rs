@@ -210,8 +210,8 @@ fn payment(id: u64, status: &str, paid: &str) -> Value {
 async fn summed(payments: Vec<Value>) -> Result<Truth, Failure> {
     let known: Vec<String> = payments.iter().map(|it| it["payment_id"].to_string()).collect();
     let server = serving(move |path| {
-        let id = path.rsplit('/').next()?.to_owned();
-        payments.iter().find(|it| it["payment_id"].to_string() == id).map(Value::to_string)
+        let id: u64 = path.rsplit('/').next()?.parse().ok()?;
+        payments.iter().find(|it| it["payment_id"] == id).map(Value::to_string)
     })
     .await;
     let processor: Processor = nowpayments_by_key_alone(&server.http());

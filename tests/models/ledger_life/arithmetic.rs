@@ -39,14 +39,14 @@ pub struct Owed {
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Held {
-    Held { purse: usize, amount: i64 },
+    From { purse: usize, amount: i64 },
     Short,
     InDebt,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Adjusted {
-    Adjusted,
+    Done,
     BelowZero(i64),
     Closed(Closed),
 }
@@ -80,7 +80,7 @@ impl Books {
             if it.starts <= now && it.available >= amount {
                 it.available -= amount;
                 self.pledges.push(Pledge { run, purse, amount, outputs, open: true });
-                return Held::Held { purse, amount };
+                return Held::From { purse, amount };
             }
         }
         *self = before;
@@ -131,7 +131,7 @@ impl Books {
         if by > 0 {
             self.collect(who, now);
         }
-        Adjusted::Adjusted
+        Adjusted::Done
     }
 
     pub fn revoke(&mut self, purse: usize, now: Moment) -> Option<Standing> {

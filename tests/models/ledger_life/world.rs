@@ -168,7 +168,7 @@ impl<'a> World<'a> {
                 let key = format!("life:{}:adjust:{}", self.name, self.adjustments);
                 let adjusted = allowances::adjust(txn, self.ids[at], by, key, "a step", &Actor::System).await.unwrap();
                 let adjusted = match adjusted {
-                    Adjustment::Adjusted(_) => Adjusted::Adjusted,
+                    Adjustment::Adjusted(_) => Adjusted::Done,
                     Adjustment::BelowZero { free } => Adjusted::BelowZero(free),
                     Adjustment::Closed(closed) => Adjusted::Closed(closed),
                     Adjustment::Unknown => return Err("the allowance is gone".into()),
@@ -218,7 +218,7 @@ impl<'a> World<'a> {
             Hold::Held(hold) => {
                 apart.commit().await.unwrap();
                 let purse = self.ids.iter().position(|id| *id == hold.allowance_id);
-                Held::Held { purse: purse.ok_or("a stranger paid")?, amount: hold.amount }
+                Held::From { purse: purse.ok_or("a stranger paid")?, amount: hold.amount }
             }
             refused => {
                 apart.rollback().await.unwrap();
@@ -231,7 +231,7 @@ impl<'a> World<'a> {
         self.tally.paid_on_the_way += u32::from(owed && !self.books.owes(who));
         same("hold", &held, &expected)?;
         match held {
-            Held::Held { purse, .. } => {
+            Held::From { purse, .. } => {
                 self.tally.held += 1;
                 self.seen(txn, purse).await
             }

@@ -81,7 +81,7 @@ fn object<'a>(to: &mut String, fields: impl Iterator<Item = (&'a str, &'a Litera
     to.push('}');
 }
 
-/// serde_json escapes what `JSON.stringify` escapes, and nothing else.
+/// `serde_json` escapes what `JSON.stringify` escapes, and nothing else.
 fn quote(to: &mut String, text: &str) {
     to.push_str(&serde_json::Value::from(text).to_string());
 }
