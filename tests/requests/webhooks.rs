@@ -4,12 +4,12 @@ use chrono::{TimeDelta, Utc};
 use futures::future::join_all;
 use nproxy::models::invoices;
 use sandbox::{
-    Amount, Webhooks,
+    Amount, Spoil, Webhooks,
     btcpay::{WEBHOOK_SECRET, Way},
     nowpayments::PaymentStatus,
 };
 
-use crate::support::{Setup, TestApp};
+use crate::support::{Setup, TestApp, is_postgres};
 
 /// Nothing is told by itself.
 async fn silent() -> TestApp {
@@ -194,4 +194,67 @@ async fn our_trouble_is_503() {
     assert_eq!(app.deliver("a", "InvoiceSettled", "Some1", WEBHOOK_SECRET).await, 503);
     assert_eq!(app.deliver("a", "InvoiceSettled", "Some1", "another secret").await, 401);
     app.abandon().await;
+}
+
+/// It must show: no webhook arrives for a day and the processor is away as well. From its return every paid invoice is
+/// active within two minutes, however old; another processor's were never held up, and a broken invoice holds up nobody.
+#[tokio::test]
+async fn a_day_without_webhooks() {
+    let app = silent().await;
+    let (ada, eve, dee) = (app.sign_in("ada").await, app.sign_in("eve").await, app.sign_in("dee").await);
+    let (first, second, broken) =
+        (app.bill(&ada, "btcpay").await, app.bill(&eve, "nowpayments").await, app.bill(&dee, "btcpay").await);
+    app.pay_with_lightning(&first).await;
+    app.pay_with_lightning(&broken).await;
+    let offer = if is_postgres() { "'{}'::jsonb" } else { "'{}'" };
+    let id = app.invoice(&broken).await.id;
+    app.sql(&format!("UPDATE invoices SET offer_snapshot = {offer} WHERE id = {id}")).await;
+    let merchant = app.sandbox.nowpayments();
+    let payment = merchant.choose(merchant.invoices()[0].id).unwrap();
+    merchant.pay(payment, Amount::Due).unwrap();
+    merchant.finish(payment);
+    app.set_time("invoices", "created_at", Utc::now() - TimeDelta::days(1), "id > 0").await;
+    due(&app).await;
+
+    let troubles = app.sandbox.btcpay().troubles();
+    troubles.fail(Spoil::Hang);
+    app.task("invoice_poll", &[]).await.unwrap();
+    assert_eq!((app.invoice(&first).await.state.as_str(), app.invoice(&second).await.state.as_str()), ("new", "paid"));
+    let next = app.invoice(&first).await.next_poll_at.unwrap();
+    assert!(next <= Utc::now() + TimeDelta::seconds(60), "it is asked again soon: {next}");
+
+    troubles.heal();
+    due(&app).await;
+    app.task("invoice_poll", &[]).await.unwrap_err();
+    assert_eq!((app.invoice(&first).await.state.as_str(), app.months().await), ("paid", 2));
+    assert_eq!(app.invoice(&broken).await.state, "new", "nothing of it was done by half");
+    app.idle().await;
+    app.finish().await;
+}
+
+/// F20: the last look at an invoice falls into a time in which the processor is away. It is not given up before the
+/// processor has had its say.
+#[tokio::test]
+async fn the_last_look_waits_for_an_answer() {
+    let app = silent().await;
+    let ada = app.sign_in("ada").await;
+    let path = app.bill(&ada, "btcpay").await;
+    let reference = app.reference(&path).await;
+    app.sandbox.btcpay().expire(&reference);
+    app.sandbox.btcpay().pay(&reference, Way::Lightning, Amount::Due).unwrap();
+    let long_ago = Utc::now() - TimeDelta::days(8);
+    app.set_time("invoices", "created_at", long_ago - TimeDelta::hours(1), "id > 0").await;
+    app.set_time("invoices", "expires_at", long_ago, "id > 0").await;
+    due(&app).await;
+    app.sandbox.btcpay().troubles().fail(Spoil::Status { code: 502 });
+    app.task("invoice_poll", &[]).await.unwrap();
+    assert!(app.invoice(&path).await.next_poll_at.is_some());
+
+    app.sandbox.btcpay().troubles().heal();
+    due(&app).await;
+    app.task("invoice_poll", &[]).await.unwrap();
+    let now = app.invoice(&path).await;
+    assert_eq!((now.state.as_str(), now.late, now.next_poll_at), ("paid", true, None));
+    app.idle().await;
+    app.finish().await;
 }

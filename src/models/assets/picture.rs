@@ -4,7 +4,10 @@
 use std::sync::{Arc, LazyLock};
 
 use loco_rs::{Error, Result};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+};
 
 use pictures::Scan;
 pub use pictures::{Fault, MEMORY, OUTPUT_MAX_BYTES, Picture, Source, UPLOAD_MAX_BYTES, extension};
@@ -13,6 +16,9 @@ const MIB: u64 = 1024 * 1024;
 
 /// What a decoder leaves behind for a while, beside what it asks for.
 const AROUND: u64 = 12 * MIB;
+
+/// What looking through a file may hold at a time, before it is known what its pixels need.
+const LOOKING: u64 = 32 * MIB;
 
 static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -44,17 +50,25 @@ async fn read(
     max_bytes: usize,
     draw: fn(&Source, &Scan) -> std::result::Result<Picture, Fault>,
 ) -> Result<std::result::Result<Picture, Fault>> {
-    let core = CORES.clone().acquire_owned().await.map_err(Error::wrap)?;
+    let held = (room(LOOKING).await?, core().await?);
     let file = source.clone();
-    let (scan, core) = match beside(core, move || pictures::scan(&file, max_bytes)).await? {
-        (Ok(scan), core) => (scan, core),
+    let scan = match beside(held, move || pictures::scan(&file, max_bytes)).await? {
+        (Ok(scan), _) => scan,
         (Err(fault), _) => return Ok(Err(fault)),
     };
-    let needed = (scan.memory() + AROUND).min(MEMORY) / MIB;
-    let needed = u32::try_from(needed).map_err(Error::wrap)?;
-    let room = ROOM.clone().acquire_many_owned(needed).await.map_err(Error::wrap)?;
-    let (picture, _) = beside((core, room), move || draw(&source, &scan)).await?;
+    // Given back in between: nobody waits for room while holding some.
+    let held = (room(scan.memory() + AROUND).await?, core().await?);
+    let (picture, _) = beside(held, move || draw(&source, &scan)).await?;
     Ok(picture)
+}
+
+async fn core() -> Result<OwnedSemaphorePermit> {
+    CORES.clone().acquire_owned().await.map_err(Error::wrap)
+}
+
+async fn room(bytes: u64) -> Result<OwnedSemaphorePermit> {
+    let mib = u32::try_from(bytes.min(MEMORY) / MIB).map_err(Error::wrap)?;
+    ROOM.clone().acquire_many_owned(mib).await.map_err(Error::wrap)
 }
 
 /// What is held goes with the work: a person who leaves does not end it. A decoder that panics has met something that is

@@ -95,13 +95,17 @@ async fn compare(ctx: &AppContext, processor: &str, truth: &Truth) -> Result<Opt
     if invoice.state() >= State::Paid || invoice.after(truth) != State::Paid {
         return Ok(None);
     }
-    Ok(match believe(ctx, &invoice, truth).await? {
-        Applied::Stands(State::Paid, true) => Some(Finding::Activated(invoice.id)),
-        Applied::Mismatched(mismatch) => Some(Finding::NotOurs { invoice: invoice.id, why: mismatch.to_string() }),
-        Applied::Stands(..)
-        | Applied::NoCheckout
-        | Applied::NoProcessor
-        | Applied::Unanswered(_)
-        | Applied::Unknown => None,
+    Ok(match believe(ctx, &invoice, truth).await {
+        Ok(Applied::Stands(State::Paid, true)) => Some(Finding::Activated(invoice.id)),
+        Ok(Applied::Mismatched(mismatch)) => Some(Finding::NotOurs { invoice: invoice.id, why: mismatch.to_string() }),
+        Ok(
+            Applied::Stands(..)
+            | Applied::NoCheckout
+            | Applied::NoProcessor
+            | Applied::Unanswered(_)
+            | Applied::Unknown,
+        ) => None,
+        // One that cannot be taken over keeps nobody else from being looked at.
+        Err(error) => Some(Finding::NotOurs { invoice: invoice.id, why: error.to_string() }),
     })
 }
