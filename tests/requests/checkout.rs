@@ -47,7 +47,7 @@ async fn the_page_tells_what_to_send() {
     for method in &told {
         let card = format!("#method-{}", method.id);
         assert_eq!(page.texts(&format!("{card} #amount-{}", method.id)), [format!("{} BTC", method.due)]);
-        assert_eq!(page.texts(&format!("{card} #address-{}", method.id)), [method.destination.clone()]);
+        assert_eq!(page.texts(&format!("{card} #address-{}", method.id)), std::slice::from_ref(&method.destination));
         assert_eq!(page.attributes(&format!("{card} [data-copy]"), "data-copy").len(), 2);
         assert_eq!(page.attribute(&format!("{card} a.btn"), "href"), method.payment_link.clone().unwrap());
         assert!(page.texts(&card)[0].matches(&method.network).count() >= 2, "{}", page.texts(&card)[0]);
