@@ -1,10 +1,12 @@
 //! Operator tasks: `nproxy task NAME key:value …`. Doors: parse, one verb, say what came of it.
 
 pub mod account_cleanup;
+pub mod admin_create;
 pub mod allowance_adjust;
 pub mod allowance_expiry;
 pub mod allowance_list;
 pub mod allowance_revoke;
+pub mod audit_check;
 pub mod debt_clear;
 pub mod grant;
 pub mod invoice_poll;
@@ -25,8 +27,13 @@ pub mod proxy_add;
 pub mod proxy_list;
 pub mod proxy_switch;
 pub mod proxy_test;
+pub mod role_change;
+mod roles;
+pub mod second_factor_reset;
 mod secret;
 pub mod stuck_run_recovery;
+pub mod switch_list;
+pub mod switch_set;
 pub mod user_activate;
 pub mod user_block;
 pub mod user_unblock;
@@ -42,10 +49,12 @@ use crate::models::users;
 /// Every task there is.
 pub fn register(tasks: &mut Tasks) {
     tasks.register(account_cleanup::AccountCleanup);
+    tasks.register(admin_create::AdminCreate);
     tasks.register(allowance_adjust::AllowanceAdjust);
     tasks.register(allowance_expiry::AllowanceExpiry);
     tasks.register(allowance_list::AllowanceList);
     tasks.register(allowance_revoke::AllowanceRevoke);
+    tasks.register(audit_check::AuditCheck);
     tasks.register(debt_clear::DebtClear);
     tasks.register(grant::Grant);
     tasks.register(invoice_poll::InvoicePoll);
@@ -66,7 +75,11 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(proxy_switch::ProxySwitch { on: true });
     tasks.register(proxy_switch::ProxySwitch { on: false });
     tasks.register(proxy_test::ProxyTest);
+    tasks.register(role_change::RoleChange);
+    tasks.register(second_factor_reset::SecondFactorReset);
     tasks.register(stuck_run_recovery::StuckRunRecovery);
+    tasks.register(switch_list::SwitchList);
+    tasks.register(switch_set::SwitchSet);
     tasks.register(user_activate::UserActivate);
     tasks.register(user_block::UserBlock);
     tasks.register(user_unblock::UserUnblock);

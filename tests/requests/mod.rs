@@ -1,5 +1,7 @@
 mod account;
 mod accounts;
+mod admin_door;
+mod admin_settings;
 mod again;
 mod billing;
 mod blocking;
