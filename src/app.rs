@@ -59,6 +59,7 @@ impl Hooks for App {
 
     async fn initializers(_ctx: &AppContext) -> Result<Vec<Box<dyn Initializer>>> {
         Ok(vec![
+            Box::new(initializers::metrics::Metrics),
             Box::new(initializers::sandbox::Sandbox),
             Box::new(initializers::people::People),
             Box::new(initializers::timetable::Timetable),

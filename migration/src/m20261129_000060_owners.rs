@@ -1,6 +1,6 @@
 //! The role of those whom the installation belongs to. Both databases hold the list of roles in a CHECK that has to become
 //! longer: `PostgreSQL` gets another one; `SQLite` reads the same table under a wider rule, the way its manual gives for
-//! rules that only loosen (lang_altertable.html, section 7), because a table that others point at cannot be rebuilt
+//! rules that only loosen (`lang_altertable.html`, section 7), because a table that others point at cannot be rebuilt
 //! within a transaction.
 
 use sea_orm_migration::{prelude::*, sea_orm::DatabaseBackend};

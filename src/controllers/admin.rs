@@ -12,6 +12,7 @@ use loco_rs::controller::Routes;
 pub fn routes() -> Routes {
     Routes::new()
         .add("/admin", get(dashboard::show))
+        .add("/admin/health", get(dashboard::health))
         .add("/admin/second-factor", get(second_factor::new).post(second_factor::create))
         .add("/admin/second-factor/enrolment", get(second_factor::offer).post(second_factor::enrol))
         .add("/admin/second-factor/qr", get(second_factor::code))

@@ -4,6 +4,7 @@ pub mod database;
 pub mod edge;
 pub mod errors;
 pub mod house;
+pub mod metrics;
 pub mod people;
 pub mod sandbox;
 pub mod timetable;

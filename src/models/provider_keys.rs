@@ -24,6 +24,7 @@ use super::{
 use crate::context::Nproxy;
 
 pub use super::_entities::provider_keys::Model;
+pub(in crate::models) use lease::eligible_now;
 pub use lease::{LEASE, Lease, Leased, Wish, lease, renew};
 pub(crate) use lease::{release_all, take_back_expired};
 
@@ -167,6 +168,18 @@ async fn locked(txn: &DatabaseTransaction, id: i64) -> Result<Option<Model>> {
 /// The vendors that there are keys of.
 async fn providers(db: &impl ConnectionTrait) -> Result<Vec<String>> {
     Ok(Entity::find().select_only().column(Column::Provider).distinct().into_tuple().all(db).await?)
+}
+
+/// The keys in use whose balance is known, the emptiest first.
+pub(in crate::models) async fn emptiest(db: &impl ConnectionTrait, limit: usize) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::State.ne(State::Disabled))
+        .filter(Column::BalanceMicros.is_not_null())
+        .order_by_asc(Column::BalanceMicros)
+        .order_by_asc(Column::Id)
+        .limit(u64::try_from(limit).unwrap_or(u64::MAX))
+        .all(db)
+        .await?)
 }
 
 impl Model {

@@ -9,5 +9,6 @@ pub mod conversations;
 pub mod failures;
 pub mod invoices;
 pub mod runs;
+pub mod standing;
 pub mod switches;
 pub mod turns;

@@ -1,7 +1,9 @@
 mod account;
 mod accounts;
+mod admin_audit;
 mod admin_door;
 mod admin_settings;
+mod admin_standing;
 mod again;
 mod billing;
 mod blocking;

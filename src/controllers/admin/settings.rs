@@ -8,14 +8,17 @@ use axum::{
 };
 use loco_rs::app::AppContext;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     controllers::{
         Error, Result,
         extractors::{Admin, Page, Staff},
     },
-    models::switches::{self, SAYS_MAX, Switch, Thrown},
+    models::{
+        switches::{self, SAYS_MAX, Switch, Thrown},
+        users::{self, second_factors},
+    },
     views,
 };
 
@@ -39,8 +42,7 @@ pub async fn show(
     page: Page,
     Query(done): Query<Done>,
 ) -> Result<Response> {
-    let switches = views::switches::list(&switches::thrown(&ctx.db).await?, None);
-    let mut content = json!({ "switches": switches, "may_change": staff.user.is_admin() });
+    let mut content = content(&ctx, &staff.user, None).await?;
     // The address names what was done and never says it.
     if Switch::named(&done.done).is_some() {
         content["flash"] = json!({ "tone": "success", "text": "Done. It counts from now on, everywhere." });
@@ -63,7 +65,7 @@ pub async fn throw(
             Thrown::Speechless => format!("It needs a sentence of at most {SAYS_MAX} letters."),
         },
     };
-    again(&ctx, page, switch, &form, &fault).await
+    again(&ctx, &admin, page, switch, &form, &fault).await
 }
 
 pub async fn release(
@@ -75,7 +77,7 @@ pub async fn release(
 ) -> Result<Response> {
     let switch = Switch::named(&name).ok_or(Error::NotFound)?;
     if form.reason.trim().is_empty() {
-        return again(&ctx, page, switch, &form, "Say why: it is kept in the audit log.").await;
+        return again(&ctx, &admin, page, switch, &form, "Say why: it is kept in the audit log.").await;
     }
     switches::release(&ctx, switch, form.reason.trim(), &admin.actor()).await?;
     Ok(done(switch))
@@ -86,9 +88,23 @@ fn done(switch: Switch) -> Response {
 }
 
 /// What was typed stands there again.
-async fn again(ctx: &AppContext, page: Page, switch: Switch, form: &Throw, fault: &str) -> Result<Response> {
+async fn again(
+    ctx: &AppContext,
+    admin: &Admin,
+    page: Page,
+    switch: Switch,
+    form: &Throw,
+    fault: &str,
+) -> Result<Response> {
     let typed = views::switches::Typed { switch, says: &form.says, reason: &form.reason, fault };
-    let switches = views::switches::list(&switches::thrown(&ctx.db).await?, Some(&typed));
-    let content = json!({ "switches": switches, "may_change": true });
+    let content = content(ctx, &admin.user, Some(&typed)).await?;
     page.with_status(StatusCode::UNPROCESSABLE_ENTITY, "admin/settings.html", content)
+}
+
+async fn content(ctx: &AppContext, user: &users::Model, typed: Option<&views::switches::Typed<'_>>) -> Result<Value> {
+    Ok(json!({
+        "switches": views::switches::list(&switches::thrown(&ctx.db).await?, typed),
+        "may_change": user.is_admin(),
+        "recovery_codes_left": second_factors::recovery_codes_left(&ctx.db, user).await?,
+    }))
 }
