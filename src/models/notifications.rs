@@ -1,16 +1,21 @@
 //! What was told, once: a mail to a person, a message to an operator. Whoever has something to tell claims its key in the
 //! transaction of what happened and puts a job on its way there; the words are made when they are sent.
 
+use durable_jobs::Enqueued;
 use loco_rs::{Error, Result};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter,
-    QueryOrder, prelude::DateTimeUtc, sea_query::Expr,
+    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter,
+    PaginatorTrait, QueryFilter, QueryOrder, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::Value;
 
 use super::{
     _entities::notifications::{ActiveModel, Column, Entity},
     clock, insert_new, text,
+};
+use crate::workers::{
+    Durable,
+    deliver_notice::{DeliverNotice, Telling},
 };
 
 pub use super::_entities::notifications::Model;
@@ -78,6 +83,40 @@ pub async fn once(txn: &impl ConnectionTrait, notice: Notice) -> Result<Option<M
     Ok(Some(claimed.ok_or(Error::NotFound)?))
 }
 
+/// A mail to a person, claimed and put on its way; the caller hints the job once it has committed. `None` when it was
+/// claimed before.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn mail(
+    txn: &impl ConnectionTrait,
+    kind: Kind,
+    dedupe_key: String,
+    user_id: i64,
+    detail: Value,
+) -> Result<Option<Enqueued>> {
+    let (channel, user_id) = (Channel::Mail, Some(user_id));
+    let notice = Notice { kind, dedupe_key, channel, user_id, recipient: None, detail };
+    let Some(claimed) = once(txn, notice).await? else { return Ok(None) };
+    Ok(Some(DeliverNotice::enqueue(txn, &Telling { notification: claimed.id }).await?))
+}
+
+/// Was this claimed before? Only a short cut: who tells claims.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn is_told(db: &impl ConnectionTrait, dedupe_key: &str) -> Result<bool> {
+    Ok(Entity::find().filter(Column::DedupeKey.eq(dedupe_key)).count(db).await? > 0)
+}
+
+/// What is still to be sent, for the job that sends it; `None` when it was sent, or never claimed.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn unsent(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
+    Ok(by_id(db, id).await?.filter(|notice| notice.sent_at.is_none()))
+}
+
 /// # Errors
 /// The database does not answer.
 pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
@@ -103,6 +142,12 @@ impl Model {
     #[expect(clippy::expect_used, reason = "a CHECK keeps notifications.channel to these words")]
     pub fn channel(&self) -> Channel {
         Channel::try_from_value(&self.channel).expect("notifications.channel")
+    }
+
+    /// The id of what it is about, by the name that it has in `detail`.
+    #[must_use]
+    pub fn about(&self, what: &str) -> Option<i64> {
+        self.detail[what].as_i64()
     }
 
     /// It has left the house; a job that is run again sends it no second time.

@@ -22,8 +22,14 @@ mod pool_lost;
 mod pool_race;
 mod pool_walk;
 mod proxy_health;
+#[cfg(debug_assertions)]
+mod refunds;
+#[cfg(debug_assertions)]
+mod renewals;
 mod runs;
 mod storage_objects;
 #[cfg(debug_assertions)]
 mod subscriptions;
 mod vault;
+#[cfg(debug_assertions)]
+mod warnings;
