@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, future::join_all, stream};
 use hmac::{Hmac, Mac};
 use nproxy::models::invoices::{self, Opening};
@@ -24,11 +24,12 @@ use sandbox::{
     btcpay::{self, STORE_ID, WEBHOOK_SECRET, Way},
     nowpayments::{self, IPN_SECRET},
 };
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha512};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{PATIENCE, Process, Setup, TestApp, bulk, is_postgres};
+use crate::support::{PATIENCE, Process, Setup, TestApp, bulk, eventually, is_postgres};
 
 const SEED: u64 = 20_261_129;
 const INVOICES: usize = 120;
@@ -67,7 +68,10 @@ async fn every_paid_invoice_is_one_month() {
     let poller = async {
         while !is_over.load(Ordering::SeqCst) {
             sleep(Duration::from_secs(3)).await;
-            shop.poll().await;
+            // A database that is busy for too long fails a pass, and the next one makes up for it.
+            if let Err(error) = shop.poll().await {
+                println!("a pass of the poller: {error}");
+            }
         }
     };
     let (heirs, (), (), ()) = tokio::join!(storm, deliveries, poller, shop.people());
@@ -197,9 +201,9 @@ impl<'a> Shop<'a> {
     }
 
     /// Every open invoice is due now.
-    async fn poll(&self) {
-        self.app.set_time("invoices", "next_poll_at", Utc::now(), "next_poll_at IS NOT NULL").await;
-        invoices::poll(&self.app.ctx).await.unwrap();
+    async fn poll(&self) -> loco_rs::Result<()> {
+        patiently(self.app, "invoices", "next_poll_at", Utc::now(), "next_poll_at IS NOT NULL").await;
+        invoices::poll(&self.app.ctx).await.map(drop)
     }
 
     /// All jobs are done, those that wait for their next try too, and everything was looked at once more.
@@ -207,11 +211,11 @@ impl<'a> Shop<'a> {
         let end = Instant::now() + 2 * PATIENCE;
         while self.app.count("SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running')").await > 0 {
             assert!(Instant::now() < end, "jobs are left");
-            self.app.set_time("jobs", "run_at", Utc::now(), "state = 'queued'").await;
+            patiently(self.app, "jobs", "run_at", Utc::now(), "state = 'queued'").await;
             sleep(Duration::from_millis(200)).await;
         }
         for _ in 0..self.bills.len().div_ceil(200) + 1 {
-            self.poll().await;
+            self.poll().await.unwrap();
         }
         self.app.idle().await;
     }
@@ -234,6 +238,17 @@ impl<'a> Shop<'a> {
         assert_eq!(self.app.count(&format!("{receipts} AND sent_at IS NULL")).await, 0, "{when}: all of them are sent");
         println!("{when}: {paid} of {} invoices were truly paid, and are months", self.bills.len());
     }
+}
+
+/// Moves a moment, however busy the database is: `SQLite` has one writer, and here everybody writes.
+async fn patiently(app: &TestApp, table: &str, column: &str, to: DateTime<Utc>, condition: &str) {
+    let backend = app.ctx.db.get_database_backend();
+    let mark = if is_postgres() { "$1" } else { "?" };
+    let sql = format!("UPDATE {table} SET {column} = {mark} WHERE {condition}");
+    eventually("the database", || async {
+        app.ctx.db.execute_raw(Statement::from_sql_and_values(backend, &sql, [to.into()])).await.ok().map(drop)
+    })
+    .await;
 }
 
 /// Only one invoice can hold a reference.
@@ -552,7 +567,7 @@ impl<'a> Storm<'a> {
             killed += 1;
             // The dead do nothing more, so nobody has to wait until their leases run out.
             let mine = format!("state = 'running' AND lease_owner LIKE '%:{pid}:%'");
-            self.app.set_time("jobs", "lease_expires_at", Utc::now() - TimeDelta::seconds(1), &mine).await;
+            patiently(self.app, "jobs", "lease_expires_at", Utc::now() - TimeDelta::seconds(1), &mine).await;
         }
     }
 }

@@ -192,8 +192,9 @@ async fn a_month_is_given() {
     assert_eq!(second.starts_at, first.expires_at.unwrap());
     let user = app.user("ada").await;
     assert!(subscriptions::of(&app.ctx.db, user.id).await.unwrap().is_some());
-    let given = app.count("SELECT COUNT(*) FROM activities WHERE activity_type = 'give_month'").await;
-    assert_eq!(given, 2);
+    let given = activities::about(&app.ctx.db, "user", user.id).await.unwrap();
+    let given: Vec<_> = given.iter().filter(|row| row.activity_type == "grant_allowance").collect();
+    assert_eq!((given.len(), given[0].detail["reason"].as_str()), (2, Some("for the bug report")));
     let nobody = subscriptions::give_month(&app.ctx, "nobody@example.com", "a", &Actor::Cli).await.unwrap();
     assert_eq!(nobody, None);
     app.finish().await;

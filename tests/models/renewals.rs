@@ -10,7 +10,7 @@ use nproxy::models::{
 use sandbox::{Amount, btcpay::Way};
 
 use super::{
-    invoices::{buy, open, quiet, submit},
+    invoices::{buy, open, quiet, spend, submit},
     warnings::send,
 };
 use crate::support::TestApp;
@@ -112,8 +112,8 @@ async fn it_is_opened_by_its_link() {
 async fn unpaid_it_extends_nothing() {
     let app = quiet().await;
     let end = buy(&app, "ada", start()).await.expires_at.unwrap();
-    let trial = "UPDATE allowances SET revoked_at = created_at WHERE kind = 'trial'";
-    app.sql(trial).await;
+    let trial = allowances::all_of(&app.ctx.db, app.user("ada").await.id).await.unwrap().remove(0);
+    spend(&app, &trial, trial.available).await;
     for hours in [71, 48, 24, 1] {
         prepare(&app, end - TimeDelta::hours(hours)).await;
     }
@@ -126,7 +126,7 @@ async fn unpaid_it_extends_nothing() {
     let closed = all(&app).await.remove(0);
     assert_eq!((closed.id, closed.state(), closed.next_poll_at), (lies.id, State::Expired, None));
     assert_eq!((all(&app).await.len(), app.months().await), (2, 1));
-    app.abandon().await;
+    app.finish().await;
 }
 
 /// F23: an invoice that is open already is the one; one that was opened and ran out is not replaced by the task, but by

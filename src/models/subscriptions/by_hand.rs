@@ -27,8 +27,8 @@ pub async fn give_month(ctx: &AppContext, email: &str, reason: &str, actor: &Act
     let now = clock::now(&txn).await?;
     let before = cycles(&txn, user.id, now).await?;
     let (starts_at, expires_at) = before.next(now);
-    let detail = json!({ "plan": plan.code, "starts_at": starts_at, "expires_at": expires_at, "reason": reason });
-    let activity = activities::record(&txn, actor, "give_month", ("user", user.id), detail).await?;
+    let detail = json!({ "kind": "quota", "plan": plan.code, "starts_at": starts_at, "expires_at": expires_at, "reason": reason });
+    let activity = activities::record(&txn, actor, "grant_allowance", ("user", user.id), detail).await?;
     activate(&txn, user.id, &plan.code, &before, starts_at).await?;
     let gift = Gift {
         kind: Kind::Quota,
