@@ -14,6 +14,7 @@ pub mod generations;
 pub mod holds;
 pub mod invoices;
 pub mod ledger_entries;
+pub mod notifications;
 pub mod outputs;
 pub mod payment_events;
 pub mod provider_keys;
