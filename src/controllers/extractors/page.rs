@@ -136,7 +136,7 @@ pub fn frame(
 }
 
 fn me(user: &users::Model, allowance: &AllowanceView) -> Value {
-    json!({ "email": user.email(), "allowance": allowance })
+    json!({ "email": user.email(), "role": user.role, "is_staff": user.is_staff(), "allowance": allowance })
 }
 
 async fn allowance_of(ctx: &AppContext, user: Option<&users::Model>) -> Result<AllowanceView> {

@@ -1,0 +1,11 @@
+//! `/admin`: the pages of the house. `initializers::house` asks everybody at the door; each handler says by its extractor
+//! (`Staff`, `Admin`, `Owner`) how much one must be allowed to.
+
+mod dashboard;
+
+use axum::routing::get;
+use loco_rs::controller::Routes;
+
+pub fn routes() -> Routes {
+    Routes::new().add("/admin", get(dashboard::show))
+}
