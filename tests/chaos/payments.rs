@@ -32,7 +32,7 @@ use tokio::time::{Instant, sleep};
 use crate::support::{PATIENCE, Process, Setup, TestApp, bulk, eventually, is_postgres};
 
 const SEED: u64 = 20_261_129;
-const INVOICES: usize = 120;
+const INVOICES: usize = 100;
 const DELIVERIES_EACH: usize = 10;
 /// One kill for so many invoices.
 const INVOICES_A_KILL: usize = 20;
@@ -552,7 +552,7 @@ impl<'a> Storm<'a> {
             }
             self.post.goes_to(&at_work.iter().map(|it| it.url.clone()).collect::<Vec<_>>());
             if is_told.load(Ordering::SeqCst) && killed >= self.kills {
-                println!("{killed} of {processes} processes killed");
+                println!("{killed} kills, {processes} processes at a time");
                 return at_work;
             }
             sleep(Duration::from_millis(self.rng.random_range(400..1_500))).await;
