@@ -3,7 +3,8 @@
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use futures::future::join_all;
 use nproxy::models::{
-    allowances, clock,
+    allowances::{self, Kind},
+    clock,
     generations::Submission,
     invoices::{self, Opening, State, links},
 };
@@ -119,7 +120,8 @@ async fn unpaid_it_extends_nothing() {
     }
     prepare(&app, end).await;
     assert!(matches!(submit(&app, "ada", end).await, Submission::Short));
-    assert!(clock::at(end, allowances::current(&app.ctx.db, app.user("ada").await.id)).await.unwrap().is_empty());
+    let left = clock::at(end, allowances::current(&app.ctx.db, app.user("ada").await.id)).await.unwrap();
+    assert!(left.iter().all(|it| it.kind() == Kind::Trial && it.available == 0), "{left:?}");
     let lies = all(&app).await.remove(0);
     assert_eq!(lies.state_at(end + TimeDelta::days(6)), State::New, "who is late finds it still");
     clock::at(end + TimeDelta::days(8), invoices::poll(&app.ctx)).await.unwrap();
