@@ -16,6 +16,7 @@ pub mod holds;
 pub mod invoices;
 pub mod ledger_entries;
 pub mod measures;
+pub mod notifications;
 pub mod outputs;
 pub mod payment_events;
 pub mod provider_keys;

@@ -28,6 +28,8 @@ async fn f62_every_task_leaves_exactly_one_row() {
     // More than the free pictures can pay back, so that a debt is left to be let go.
     bo.make("a lighthouse, so that something was used", &[("batch_size", "4")]).await;
     app.visitor().post("/register", &[("email", "fay@example.com"), ("password", "a long enough sentence")]).await;
+    let invoice = app.bill(&app.sign_in("eve").await, "btcpay").await;
+    let invoice = app.invoice(&invoice).await.id;
     app.idle().await;
     let plan = app.count("SELECT id FROM allowances WHERE source LIKE 'seed:%' ORDER BY id LIMIT 1").await;
     let secret = app.folder.path().join("secret");
@@ -36,10 +38,11 @@ async fn f62_every_task_leaves_exactly_one_row() {
     std::fs::write(&way, "http://ann:secret@127.0.0.1:9").unwrap();
     let texts: &'static [String] = Box::leak(Box::new([
         format!("allowance:{plan}"),
+        format!("invoice:{invoice}"),
         format!("secret_file:{}", secret.display()),
         format!("url_file:{}", way.display()),
     ]));
-    let [plan, secret, way] = texts else { panic!("three") };
+    let [plan, invoice, secret, way] = texts else { panic!("four") };
 
     use Kind::{Changes, Looks, Timetable};
     // In the order in which they are run.
@@ -48,6 +51,10 @@ async fn f62_every_task_leaves_exactly_one_row() {
         ("allowance_adjust", Changes(vec![plan, "by:1", "reason:a slip"])),
         ("allowance_revoke", Changes(vec![plan, "reason:refunded", "confirm:yes"])),
         ("debt_clear", Changes(vec!["debt:1", "reason:our fault"])),
+        ("invoice_check", Changes(vec![invoice, "reason:asked"])),
+        ("invoice_mark_paid", Changes(vec![invoice, "reason:paid by bank"])),
+        ("invoice_refund", Changes(vec![invoice, "reason:not as hoped", "confirm:yes"])),
+        ("subscription_give", Changes(vec!["email:dee@example.com", "reason:thanks"])),
         ("key_add", Changes(vec!["provider:gemini", "label:audit", secret])),
         ("key_balance", Changes(vec!["key:audit", "dollars:5"])),
         ("key_disable", Changes(vec!["key:audit"])),
@@ -69,7 +76,9 @@ async fn f62_every_task_leaves_exactly_one_row() {
         ("key_cooldown_recovery", Timetable),
         ("object_sweep", Timetable),
         ("provider_balance_refresh", Timetable),
+        ("renewal_invoices", Timetable),
         ("stuck_run_recovery", Timetable),
+        ("subscription_expiry_warnings", Timetable),
         ("allowance_list", Looks),
         ("audit_check", Looks),
         ("key_list", Looks),

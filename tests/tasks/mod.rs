@@ -2,6 +2,7 @@
 
 mod allowances;
 mod audit;
+mod invoices;
 mod keys;
 
 use nproxy::models::activities;
@@ -184,6 +185,8 @@ async fn scheduled_tasks_run_by_hand() {
         "object_check",
         "object_sweep",
         "provider_balance_refresh",
+        "renewal_invoices",
+        "subscription_expiry_warnings",
         "stuck_run_recovery",
     ];
     for name in timetable {
