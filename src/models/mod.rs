@@ -2,6 +2,7 @@
 
 mod _entities;
 pub mod activities;
+pub mod admin;
 pub mod allowances;
 pub mod assets;
 pub mod attempts;
@@ -14,6 +15,8 @@ pub mod generations;
 pub mod holds;
 pub mod invoices;
 pub mod ledger_entries;
+pub mod listing;
+pub mod notes;
 pub mod outputs;
 pub mod payment_events;
 pub mod provider_keys;

@@ -1,10 +1,12 @@
 //! Ways out to the providers. The address holds a user and a password, so it lies sealed.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
-    QueryOrder, prelude::DateTimeUtc, sea_query::Expr,
+    QueryOrder, QuerySelect, prelude::DateTimeUtc, sea_query::Expr,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -108,6 +110,15 @@ pub(super) async fn way_out(
 /// The database does not answer.
 pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<Model>> {
     Ok(Entity::find().order_by_asc(Column::Label).all(db).await?)
+}
+
+/// What these proxies are called.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn labels(db: &impl ConnectionTrait, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, String>> {
+    let some = Entity::find().select_only().columns([Column::Id, Column::Label]).filter(Column::Id.is_in(ids));
+    Ok(some.into_tuple::<(i64, String)>().all(db).await?.into_iter().collect())
 }
 
 /// # Errors
