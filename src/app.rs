@@ -89,6 +89,7 @@ impl Hooks for App {
             .add_route(controllers::billing::routes())
             .add_route(controllers::pay::routes())
             .add_route(controllers::webhooks::routes())
+            .add_route(controllers::admin::routes())
             .add_route(controllers::health::routes())
     }
 

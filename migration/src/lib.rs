@@ -47,6 +47,7 @@ mod m20261124_000038_ways_to_pay;
 mod m20261124_000039_subscriptions;
 mod m20261129_000050_listed;
 mod m20261129_000051_notes;
+mod m20261129_000060_owners;
 
 pub struct Migrator;
 
@@ -92,6 +93,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000039_subscriptions::Migration),
             Box::new(m20261129_000050_listed::Migration),
             Box::new(m20261129_000051_notes::Migration),
+            Box::new(m20261129_000060_owners::Migration),
         ]
     }
 }

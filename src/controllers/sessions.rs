@@ -86,8 +86,8 @@ fn filled(email: &str, base: &str, next: &str) -> serde_json::Value {
 
 /// Where to go after signing in: a path of this site or the studio, never anywhere else.
 fn inside(next: &str) -> &str {
-    let is_path =
-        next.starts_with("/app") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && !next.contains("//");
+    let is_ours = next.starts_with("/app") || next.starts_with("/admin");
+    let is_path = is_ours && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && !next.contains("//");
     if is_path { next } else { "/app/conversations" }
 }
 
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_elsewhere() {
-        for kept in ["/app", "/app/conversations/0190?from=x", "/app/billing"] {
+        for kept in ["/app", "/app/conversations/0190?from=x", "/app/billing", "/admin", "/admin/users?q=a"] {
             assert_eq!(inside(kept), kept);
         }
         for refused in [

@@ -1,5 +1,5 @@
 //! What every request passes: its reference and log line, errors for people, cross-site protection, strict headers,
-//! limits, compression, static files.
+//! limits, compression, static files, the door of `/admin`.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use loco_rs::{
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir};
 
-use super::errors;
+use super::{errors, house};
 use crate::controllers;
 
 /// Forms without a file; those with one say so at their route.
@@ -63,7 +63,8 @@ impl Initializer for Edge {
             .layer(middleware::from_fn_with_state(ctx.clone(), errors::explain))
             .layer(CatchPanicLayer::new())
             .layer(CsrfLayer::new())
-            .layer(DefaultBodyLimit::max(BODY_MAX));
+            .layer(DefaultBodyLimit::max(BODY_MAX))
+            .layer(middleware::from_fn_with_state(ctx.clone(), house::door));
         Ok(router
             .nest_service("/static", ServeDir::new("assets/static"))
             .fallback(controllers::home::missing)

@@ -3,6 +3,7 @@
 pub mod database;
 pub mod edge;
 pub mod errors;
+pub mod house;
 pub mod people;
 pub mod sandbox;
 pub mod timetable;

@@ -24,6 +24,8 @@ const CHAIN_LOCK: i64 = 0x6e70_726f_7879;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     User(i64),
+    /// Somebody of the house, at the web admin.
+    Admin(i64),
     Cli,
     System,
 }
@@ -32,6 +34,7 @@ impl Actor {
     const fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
+            Self::Admin(_) => "admin",
             Self::Cli => "cli",
             Self::System => "system",
         }
@@ -39,13 +42,13 @@ impl Actor {
 
     fn id(&self) -> String {
         match self {
-            Self::User(id) => id.to_string(),
+            Self::User(id) | Self::Admin(id) => id.to_string(),
             Self::Cli => "console".into(),
             Self::System => "nproxy".into(),
         }
     }
 
-    /// `user:7`, `cli:console`, `system:nproxy`: how the ledger names its actor.
+    /// `user:7`, `admin:3`, `cli:console`, `system:nproxy`: how the ledger names its actor.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}:{}", self.kind(), self.id())

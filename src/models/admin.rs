@@ -5,9 +5,12 @@ pub mod activities;
 pub mod description;
 pub mod events;
 pub mod invoices;
+pub mod jobs;
 pub mod keys;
+pub mod proxies;
 pub mod resource;
 pub mod runs;
+pub mod subscriptions;
 pub mod users;
 
 use resource::Resource;
@@ -15,10 +18,13 @@ use resource::Resource;
 /// Every resource, in the order of the menu. A generated one is added above the last line.
 pub static ALL: &[&dyn Resource] = &[
     &users::Users,
+    &subscriptions::Subscriptions,
     &invoices::Invoices,
     &events::Events,
     &runs::Runs,
     &keys::Keys,
+    &proxies::Proxies,
+    &jobs::Jobs,
     &activities::Activities,
     // resources
 ];

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use loco_rs::Result;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, ModelTrait, Order, PrimaryKeyToColumn,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, StatementBuilder, Value,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, ModelTrait, Order,
+    PrimaryKeyToColumn, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, StatementBuilder, Value,
     prelude::DateTimeUtc,
     sea_query::{ColumnType, Expr, ExprTrait, Func, Query, SelectStatement, SimpleExpr},
 };
@@ -152,14 +152,13 @@ impl<E: EntityTrait> Spec<E> {
             let value = pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim());
             value.unwrap_or_default().replace(char::is_control, "")
         };
-        let known = |name: String, names: &mut dyn Iterator<Item = &'static str>| {
-            names.any(|known| known == name).then_some(name).unwrap_or_default()
-        };
         let filters = self.filters.iter().map(|filter| (filter, said(filter.name)));
         Wish {
             q: said("q"),
-            scope: known(said("scope"), &mut self.scopes.iter().map(|scope| scope.name)),
-            sort: known(said("sort"), &mut self.sorts.iter().map(|sort| sort.name)),
+            scope: Some(said("scope"))
+                .filter(|it| self.scopes.iter().any(|scope| scope.name == it))
+                .unwrap_or_default(),
+            sort: Some(said("sort")).filter(|it| self.sorts.iter().any(|sort| sort.name == it)).unwrap_or_default(),
             after: said("after"),
             filters: filters
                 .filter(|(filter, value)| filter.takes(value))

@@ -14,6 +14,7 @@ pub mod debts;
 pub mod generations;
 pub mod holds;
 pub mod invoices;
+pub mod jobs;
 pub mod ledger_entries;
 pub mod listing;
 pub mod notes;

@@ -158,6 +158,15 @@ pub async fn named(db: &impl ConnectionTrait, name: &str) -> Result<Option<Model
     Ok(Entity::find().filter(Column::Label.eq(name)).one(db).await?)
 }
 
+/// Some of the keys that go through this proxy.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn through(db: &impl ConnectionTrait, proxy_id: i64, count: u64) -> Result<Vec<Model>> {
+    let some = Entity::find().filter(Column::ProxyId.eq(proxy_id)).order_by_asc(Column::Id);
+    Ok(some.limit(count).all(db).await?)
+}
+
 /// What these keys are called.
 ///
 /// # Errors

@@ -33,8 +33,8 @@ use crate::context::Nproxy;
 
 pub use super::_entities::runs::Model;
 pub use fulfilment::fulfil;
-pub use revelation::{Revealed, reveal};
 pub(super) use letting_go::let_go;
+pub use revelation::{Revealed, reveal};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]

@@ -2,6 +2,7 @@
 //! they come to at one moment, and the row that remembers which plan it is and since when it runs without a break.
 //! Nothing renews by itself, and no state is stored: the clock decides it whenever it is asked.
 
+mod by_hand;
 mod cycles;
 mod early_start;
 
@@ -18,6 +19,7 @@ use super::{
 };
 
 pub use super::_entities::subscriptions::Model;
+pub use by_hand::{ByHand, cancel, extend};
 pub use cycles::{Cycles, State, cycles};
 pub use early_start::{EarlyStart, start_next_now};
 

@@ -9,6 +9,7 @@ use url::form_urlencoded::Serializer;
 use super::billing::moment;
 use crate::models::{
     admin::{
+        self,
         description::{About, Body, Cell, Field, Input, Kind, Section, Tone, dollars},
         resource::{Asked, Button, Controls, Done, Line, Shown, Table},
     },
@@ -170,6 +171,13 @@ pub struct DoneView {
     pub is_fine: bool,
 }
 
+/// Every resource, for the menu.
+#[must_use]
+pub fn menu() -> Vec<LinkView> {
+    let entry = |about: About| link(about.title.to_owned(), url(&about), about.icon);
+    admin::ALL.iter().map(|resource| entry(resource.about())).collect()
+}
+
 #[must_use]
 pub fn url(about: &About) -> String {
     format!("/admin/{}", about.path)
@@ -186,7 +194,13 @@ fn about_view(about: &About) -> AboutView {
 }
 
 #[must_use]
-pub fn list(about: &About, heads: &[(&'static str, &'static str)], controls: &Controls, table: Table, wish: &Wish) -> ListView {
+pub fn list(
+    about: &About,
+    heads: &[(&'static str, &'static str)],
+    controls: &Controls,
+    table: Table,
+    wish: &Wish,
+) -> ListView {
     let at = |wish: &Wish| address(&url(about), wish);
     let first = Wish { after: String::new(), ..wish.clone() };
     let heads: Vec<&'static str> = heads.iter().map(|(_, label)| *label).collect();
@@ -428,7 +442,13 @@ pub fn asked(about: &About, asked: Asked, sent: Sent<'_>) -> AskedView {
         is_grave: button.is_grave,
         action,
         back,
-        alert: sent.complaints.iter().filter(|(name, _)| !known(name)).map(|(_, text)| text.clone()).collect::<Vec<_>>().join(" "),
+        alert: sent
+            .complaints
+            .iter()
+            .filter(|(name, _)| !known(name))
+            .map(|(_, text)| text.clone())
+            .collect::<Vec<_>>()
+            .join(" "),
         ids: if is_batch { rows.iter().map(|(id, _)| *id).collect() } else { Vec::new() },
         noun: if is_batch { button.noun } else { "" },
         rows: if is_batch { rows.into_iter().map(|(_, name)| name).collect() } else { Vec::new() },

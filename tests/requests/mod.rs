@@ -1,5 +1,6 @@
 mod account;
 mod accounts;
+mod admin;
 mod again;
 mod billing;
 mod blocking;

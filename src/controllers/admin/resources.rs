@@ -43,9 +43,15 @@ fn of(kind: Kind, routes: Routes) -> Routes {
     let mut routes = routes
         .add(
             &base,
-            get(move |State(ctx): State<AppContext>, _: Staff, page: Page, headers: HeaderMap, Query(asked): Query<Pairs>| {
-                index(kind, ctx, page, headers, asked)
-            }),
+            get(
+                move |State(ctx): State<AppContext>,
+                      staff: Staff,
+                      page: Page,
+                      headers: HeaderMap,
+                      Query(asked): Query<Pairs>| {
+                    index(kind, ctx, staff.user.is_admin(), page, headers, asked)
+                },
+            ),
         )
         .add(
             &format!("{base}/sheet"),
@@ -56,8 +62,13 @@ fn of(kind: Kind, routes: Routes) -> Routes {
         .add(
             &format!("{base}/{{id}}"),
             get(
-                move |State(ctx): State<AppContext>, _: Staff, page: Page, Path(id): Path<i64>, headers: HeaderMap, Query(asked): Query<Pairs>| {
-                    show(kind, ctx, page, id, headers, asked)
+                move |State(ctx): State<AppContext>,
+                      staff: Staff,
+                      page: Page,
+                      Path(id): Path<i64>,
+                      headers: HeaderMap,
+                      Query(asked): Query<Pairs>| {
+                    show(kind, ctx, staff.user.is_admin(), page, id, headers, asked)
                 },
             ),
         );
@@ -66,11 +77,21 @@ fn of(kind: Kind, routes: Routes) -> Routes {
         let noun = action.noun;
         routes = routes.add(
             &format!("{base}/{{id}}/{noun}"),
-            get(move |State(ctx): State<AppContext>, _: Admin, page: Page, Path(id): Path<i64>, Query(asked): Query<Pairs>| {
-                ask(kind, noun, ctx, page, vec![id], Input::new(asked))
-            })
+            get(
+                move |State(ctx): State<AppContext>,
+                      _: Admin,
+                      page: Page,
+                      Path(id): Path<i64>,
+                      Query(asked): Query<Pairs>| {
+                    ask(kind, noun, ctx, page, vec![id], Input::new(asked))
+                },
+            )
             .post(
-                move |State(ctx): State<AppContext>, admin: Admin, page: Page, Path(id): Path<i64>, Form(sent): Form<Pairs>| {
+                move |State(ctx): State<AppContext>,
+                      admin: Admin,
+                      page: Page,
+                      Path(id): Path<i64>,
+                      Form(sent): Form<Pairs>| {
                     act(kind, noun, ctx, page, id, Input::new(sent), admin.actor())
                 },
             ),
@@ -82,9 +103,11 @@ fn of(kind: Kind, routes: Routes) -> Routes {
             get(move |State(ctx): State<AppContext>, _: Admin, page: Page, Query(asked): Query<Pairs>| {
                 ask_batch(kind, ctx, page, Input::new(asked))
             })
-            .post(move |State(ctx): State<AppContext>, admin: Admin, page: Page, Form(sent): Form<Pairs>| {
-                act_batch(kind, ctx, page, Input::new(sent), admin.actor())
-            }),
+            .post(
+                move |State(ctx): State<AppContext>, admin: Admin, page: Page, Form(sent): Form<Pairs>| {
+                    act_batch(kind, ctx, page, Input::new(sent), admin.actor())
+                },
+            ),
         );
     }
     for creation in kind.creations() {
@@ -94,20 +117,29 @@ fn of(kind: Kind, routes: Routes) -> Routes {
             get(move |State(ctx): State<AppContext>, _: Admin, page: Page, Query(asked): Query<Pairs>| {
                 ask_new(kind, noun, ctx, page, Input::new(asked))
             })
-            .post(move |State(ctx): State<AppContext>, admin: Admin, page: Page, Form(sent): Form<Pairs>| {
-                make(kind, noun, ctx, page, Input::new(sent), admin.actor())
-            }),
+            .post(
+                move |State(ctx): State<AppContext>, admin: Admin, page: Page, Form(sent): Form<Pairs>| {
+                    make(kind, noun, ctx, page, Input::new(sent), admin.actor())
+                },
+            ),
         );
     }
     routes
 }
 
-async fn index(kind: Kind, ctx: AppContext, page: Page, headers: HeaderMap, asked: Pairs) -> Result<Response> {
+async fn index(
+    kind: Kind,
+    ctx: AppContext,
+    may_change: bool,
+    page: Page,
+    headers: HeaderMap,
+    asked: Pairs,
+) -> Result<Response> {
     let wish = kind.wish(&asked);
     let controls = kind.controls(&ctx).await?;
     let table = kind.list(&ctx, &wish).await?;
     let list = views::list(&kind.about(), &kind.heads(), &controls, table, &wish);
-    told(page, kind, &headers, &asked).html("admin/list.html", json!({ "list": list }))
+    told(page, kind, &headers, &asked).html("admin/list.html", json!({ "list": list, "may_change": may_change }))
 }
 
 /// Written while it is read: a long list fills no memory, and a reader who leaves ends it.
@@ -124,14 +156,30 @@ fn sheet(kind: Kind, ctx: AppContext, asked: &Pairs) -> Result<Response> {
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-async fn show(kind: Kind, ctx: AppContext, page: Page, id: i64, headers: HeaderMap, asked: Pairs) -> Result<Response> {
+async fn show(
+    kind: Kind,
+    ctx: AppContext,
+    may_change: bool,
+    page: Page,
+    id: i64,
+    headers: HeaderMap,
+    asked: Pairs,
+) -> Result<Response> {
     let page = told(page, kind, &headers, &asked);
-    about_row(kind, &ctx, page, id, StatusCode::OK).await
+    about_row(kind, &ctx, may_change, page, id, StatusCode::OK).await
 }
 
-async fn about_row(kind: Kind, ctx: &AppContext, page: Page, id: i64, status: StatusCode) -> Result<Response> {
+async fn about_row(
+    kind: Kind,
+    ctx: &AppContext,
+    may_change: bool,
+    page: Page,
+    id: i64,
+    status: StatusCode,
+) -> Result<Response> {
     let Some(shown) = kind.show(ctx, id).await? else { return Err(Error::NotFound) };
-    page.with_status(status, "admin/show.html", json!({ "shown": views::shown(&kind.about(), shown) }))
+    let content = json!({ "shown": views::shown(&kind.about(), shown), "may_change": may_change });
+    page.with_status(status, "admin/show.html", content)
 }
 
 /// The address names what was done and never says it; somebody else's link to the page tells nothing.
@@ -188,9 +236,9 @@ async fn act(
     match outcome {
         Outcome::Done => Ok(done_at(&views::row_url(&about, id), noun)),
         Outcome::Made(other) => Ok(done_at(&views::row_url(&about, other), noun)),
-        Outcome::Told(text) => about_row(kind, &ctx, page.saying("success", &text), id, StatusCode::OK).await,
+        Outcome::Told(text) => about_row(kind, &ctx, true, page.saying("success", &text), id, StatusCode::OK).await,
         Outcome::Refused(why) => {
-            about_row(kind, &ctx, page.saying("warning", &why), id, StatusCode::CONFLICT).await
+            about_row(kind, &ctx, true, page.saying("warning", &why), id, StatusCode::CONFLICT).await
         }
         Outcome::Invalid(complaints) => asked(kind, noun, &ctx, page, &[id], &input, &complaints).await,
         Outcome::Shown(sections) => {
@@ -256,7 +304,9 @@ async fn make(
     match outcome {
         Outcome::Made(id) => Ok(done_at(&views::row_url(&about, id), noun)),
         Outcome::Done | Outcome::Shown(_) => Ok(done_at(&views::url(&about), noun)),
-        Outcome::Told(text) => index(kind, ctx, page.saying("success", &text), HeaderMap::new(), Vec::new()).await,
+        Outcome::Told(text) => {
+            index(kind, ctx, true, page.saying("success", &text), HeaderMap::new(), Vec::new()).await
+        }
         Outcome::Refused(why) => asked_new(kind, noun, &ctx, page, &input, &[("", why)]).await,
         Outcome::Invalid(complaints) => asked_new(kind, noun, &ctx, page, &input, &complaints).await,
     }

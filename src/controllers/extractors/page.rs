@@ -11,7 +11,7 @@ use loco_rs::{
 };
 use serde_json::{Value, json};
 
-use super::Visitor;
+use super::{Visitor, is_of_the_house};
 use crate::{
     context::Nproxy,
     controllers::{Error, Result},
@@ -128,6 +128,7 @@ pub fn frame(
         "path": path,
         "conversations": [],
         "older_url": "",
+        "menu": if is_of_the_house(path) { views::admin::menu() } else { Vec::new() },
     });
     match frame {
         Value::Object(frame) => frame,
@@ -136,7 +137,7 @@ pub fn frame(
 }
 
 fn me(user: &users::Model, allowance: &AllowanceView) -> Value {
-    json!({ "email": user.email(), "allowance": allowance })
+    json!({ "email": user.email(), "role": user.role, "is_staff": user.is_staff(), "allowance": allowance })
 }
 
 async fn allowance_of(ctx: &AppContext, user: Option<&users::Model>) -> Result<AllowanceView> {

@@ -32,7 +32,7 @@ pub struct Visitor(pub Option<users::Model>);
 
 /// What the cookie of a request is worth, looked up once.
 #[derive(Debug, Clone)]
-struct Resumed(Option<(sessions::Model, users::Model)>);
+pub(super) struct Resumed(pub Option<(sessions::Model, users::Model)>);
 
 #[must_use]
 pub fn session_cookie(token: &PlainToken) -> Cookie<'static> {
@@ -58,7 +58,7 @@ pub fn session_token(headers: &HeaderMap) -> Option<PlainToken> {
     CookieJar::from_headers(headers).get(COOKIE).map(|cookie| PlainToken::received(cookie.value()))
 }
 
-async fn resumed(parts: &mut Parts, ctx: &AppContext) -> Result<Resumed, Error> {
+pub(super) async fn resumed(parts: &mut Parts, ctx: &AppContext) -> Result<Resumed, Error> {
     // Several extractors of one request ask; the database is asked once.
     if let Some(known) = parts.extensions.get::<Resumed>() {
         return Ok(known.clone());
@@ -100,7 +100,7 @@ impl FromRequestParts<AppContext> for CurrentUser {
 }
 
 /// Browsers are sent to the login page and come back after it; htmx is told to move the whole page.
-fn to_login(parts: &Parts) -> Response {
+pub(super) fn to_login(parts: &Parts) -> Response {
     let login = format!("/login{}", next(&parts.method, &parts.uri));
     if is_htmx(&parts.headers) {
         return ([("HX-Redirect", login)], axum::http::StatusCode::UNAUTHORIZED).into_response();

@@ -33,7 +33,7 @@ impl Describe for Activities {
             title: "Audit log",
             one: "activity",
             text: "Who changed what, through which door. The database itself refuses to change or remove a line.",
-            icon: "history",
+            icon: "scroll-text",
         }
     }
 
@@ -110,9 +110,8 @@ impl Describe for Activities {
 }
 
 /// What activities are about.
-const KINDS: [&str; 10] = [
-    "user", "allowance", "debt", "subscription", "invoice", "run", "provider_key", "proxy", "job", "incident",
-];
+const KINDS: [&str; 10] =
+    ["user", "allowance", "debt", "subscription", "invoice", "run", "provider_key", "proxy", "job", "incident"];
 
 fn is_person(row: &Model) -> bool {
     ["user", "admin"].contains(&row.actor_type.as_str())
@@ -124,7 +123,7 @@ fn about(row: &Model) -> Cell {
     let path = match row.resource_type.as_str() {
         "user" => "users",
         "subscription" => "subscriptions",
-        "invoice" => "invoices",
+        "invoice" => "payments",
         "run" => "generations",
         "provider_key" => "keys",
         "proxy" => "proxies",
@@ -137,7 +136,9 @@ fn about(row: &Model) -> Cell {
 fn by(row: &Row) -> Cell {
     match (&row.by, is_person(&row.activity)) {
         (Some(email), _) => Cell::link(email, format!("/admin/users/{}", row.activity.actor_id)),
-        (None, true) => Cell::link(format!("user {}", row.activity.actor_id), format!("/admin/users/{}", row.activity.actor_id)),
+        (None, true) => {
+            Cell::link(format!("user {}", row.activity.actor_id), format!("/admin/users/{}", row.activity.actor_id))
+        }
         (None, false) => Cell::text(format!("{}:{}", row.activity.actor_type, row.activity.actor_id)),
     }
 }

@@ -76,7 +76,11 @@ pub struct Section {
 #[derive(Debug, Clone)]
 pub enum Body {
     Facts(Vec<(&'static str, Cell)>),
-    Table { heads: Vec<&'static str>, rows: Vec<Vec<Cell>>, empty: &'static str },
+    Table {
+        heads: Vec<&'static str>,
+        rows: Vec<Vec<Cell>>,
+        empty: &'static str,
+    },
     /// As it was written.
     Verbatim(String),
     /// `(mime, bytes)` with what to say of them.

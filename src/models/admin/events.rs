@@ -23,7 +23,7 @@ impl Describe for Events {
     fn about(&self) -> About {
         About {
             path: "events",
-            title: "Payment events",
+            title: "Webhooks",
             one: "event",
             text: "Webhooks that were believed, word for word. They decide nothing: each makes us ask the processor.",
             icon: "mail",
@@ -83,7 +83,7 @@ impl Describe for Events {
 
 fn invoice(row: &Model) -> Cell {
     match row.invoice_id {
-        Some(id) => Cell::link(format!("Invoice {id}"), format!("/admin/invoices/{id}")),
+        Some(id) => Cell::link(format!("Invoice {id}"), format!("/admin/payments/{id}")),
         None => Cell::text("none of ours"),
     }
 }

@@ -33,11 +33,11 @@ impl Describe for Invoices {
 
     fn about(&self) -> About {
         About {
-            path: "invoices",
+            path: "payments",
             title: "Payments",
             one: "invoice",
             text: "Only the processor's own answer, or an operator who says why, makes an invoice paid.",
-            icon: "credit-card",
+            icon: "receipt",
         }
     }
 
@@ -45,14 +45,17 @@ impl Describe for Invoices {
         use invoices::Column as C;
         Spec::new()
             .search("order", By::Pid(C::Pid))
-            .search("user", By::Elsewhere(|word, _| {
-                let who = user_rows::Entity::find()
-                    .select_only()
-                    .column(user_rows::Column::Id)
-                    .filter(user_rows::Column::Email.eq(users::normalized(word)));
-                let theirs = invoices::Entity::find().select_only().column(C::Id);
-                theirs.filter(C::UserId.in_subquery(who.into_query())).into_query()
-            }))
+            .search(
+                "user",
+                By::Elsewhere(|word, _| {
+                    let who = user_rows::Entity::find()
+                        .select_only()
+                        .column(user_rows::Column::Id)
+                        .filter(user_rows::Column::Email.eq(users::normalized(word)));
+                    let theirs = invoices::Entity::find().select_only().column(C::Id);
+                    theirs.filter(C::UserId.in_subquery(who.into_query())).into_query()
+                }),
+            )
             .scope("waiting", "Waiting", |_| {
                 C::State.is_in([State::New, State::Pending, State::Confirming].map(text)).into()
             })
@@ -84,7 +87,7 @@ impl Describe for Invoices {
     fn columns(&self) -> Vec<Column<Row>> {
         vec![
             Column::new("invoice", "Invoice", |row: &Row| {
-                Cell::link(format!("Invoice {}", row.invoice.id), format!("/admin/invoices/{}", row.invoice.id))
+                Cell::link(format!("Invoice {}", row.invoice.id), format!("/admin/payments/{}", row.invoice.id))
             }),
             Column::new("state", "State", |row| state(&row.invoice)),
             Column::new("user", "User", person),
@@ -118,9 +121,12 @@ impl Describe for Invoices {
             ("Pay before", Cell::Moment(invoice.expires_at)),
             ("Paid at", Cell::moment(invoice.paid_at)),
             ("Next look", Cell::moment(invoice.next_poll_at)),
-            ("Bought", month.as_ref().map_or(Cell::Nothing, |month| {
-                Cell::link(format!("allowance {}", month.id), format!("/admin/users/{}#allowances", month.user_id))
-            })),
+            (
+                "Bought",
+                month.as_ref().map_or(Cell::Nothing, |month| {
+                    Cell::link(format!("allowance {}", month.id), format!("/admin/users/{}#allowances", month.user_id))
+                }),
+            ),
         ];
         let events = payment_events::of_invoice(&ctx.db, invoice.id, SHOWN).await?;
         let done = activities::latest_about(&ctx.db, "invoice", invoice.id, SHOWN).await?;
@@ -192,7 +198,7 @@ fn person(row: &Row) -> Cell {
 /// An invoice on the page of the person.
 pub(super) fn line(invoice: &Model) -> Vec<Cell> {
     vec![
-        Cell::link(format!("Invoice {}", invoice.id), format!("/admin/invoices/{}", invoice.id)),
+        Cell::link(format!("Invoice {}", invoice.id), format!("/admin/payments/{}", invoice.id)),
         state(invoice),
         price(invoice),
         paid(invoice),

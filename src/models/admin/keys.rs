@@ -56,7 +56,7 @@ impl Describe for Keys {
             title: "Provider keys",
             one: "key",
             text: "The pool that requests run over, in turn. A secret is never shown again.",
-            icon: "lock",
+            icon: "key-round",
         }
     }
 
@@ -126,9 +126,12 @@ impl Describe for Keys {
             ("Last error", Cell::maybe(key.last_error.as_ref())),
             ("Provider", Cell::text(&key.provider)),
             ("Secret ends in", Cell::Code(key.secret_hint.clone())),
-            ("Goes out", row.proxy.as_ref().map_or(Cell::text("directly"), |label| {
-                Cell::link(label, format!("/admin/proxies/{}", key.proxy_id.unwrap_or_default()))
-            })),
+            (
+                "Goes out",
+                row.proxy.as_ref().map_or(Cell::text("directly"), |label| {
+                    Cell::link(label, format!("/admin/proxies/{}", key.proxy_id.unwrap_or_default()))
+                }),
+            ),
             ("Calls at once", Cell::Number(key.max_concurrency)),
             ("Until it has proved itself", Cell::number(key.ramp)),
         ];
@@ -168,7 +171,9 @@ impl Describe for Keys {
                 .bulk(),
             Action::new("deactivation", "Disable", "x", |doing| Box::pin(disable(doing)))
                 .when(|row: &Row| row.key.state() != State::Disabled)
-                .following(|_| vec!["It gets no more calls until it is activated. Calls under way end as they end.".into()])
+                .following(|_| {
+                    vec!["It gets no more calls until it is activated. Calls under way end as they end.".into()]
+                })
                 .done("The key is disabled.")
                 .bulk(),
             Action::new("edit", "Edit", "pencil", |doing| Box::pin(edit(doing)))
@@ -178,7 +183,8 @@ impl Describe for Keys {
                 .grave(|_| {
                     vec![
                         "The next call uses the new secret. Calls under way end with the old one.".into(),
-                        "The old secret is gone from here. It stays valid at the provider until you revoke it there.".into(),
+                        "The old secret is gone from here. It stays valid at the provider until you revoke it there."
+                            .into(),
                     ]
                 })
                 .with(|_, _, _| Box::pin(async { Ok(vec![secret_field()]) }))
@@ -186,10 +192,9 @@ impl Describe for Keys {
             Action::new("balance", "Enter the balance", "credit-card", |doing| Box::pin(enter(doing)))
                 .with(|_, _, _| {
                     Box::pin(async {
-                        Ok(vec![
-                            Field::new("cents", "Balance in US cents", Kind::Number)
-                                .hint("For providers that tell no balance. What our pictures cost is taken off from here on."),
-                        ])
+                        Ok(vec![Field::new("cents", "Balance in US cents", Kind::Number).hint(
+                            "For providers that tell no balance. What our pictures cost is taken off from here on.",
+                        )])
                     })
                 })
                 .done("The balance is entered."),
@@ -211,7 +216,7 @@ fn states() -> Vec<String> {
     [State::Active, State::Cooldown, State::OutOfFunds, State::ManualReview, State::Disabled].map(text).into()
 }
 
-fn state(key: &Model) -> Cell {
+pub(super) fn state(key: &Model) -> Cell {
     let (word, tone) = match key.state() {
         State::Active => ("In service", Tone::Good),
         State::Cooldown => ("Resting", Tone::Warning),
@@ -249,9 +254,7 @@ async fn test(doing: Doing<'_, Row>) -> Result<Outcome> {
 async fn activate(doing: Doing<'_, Row>) -> Result<Outcome> {
     Ok(match activation::activate(doing.ctx, doing.row.key.id, false, doing.actor).await? {
         Activation::Activated(_) => Outcome::Done,
-        Activation::NotTaken(checked) => {
-            Outcome::refused(format!("Nothing was changed. {}", in_words(&checked)))
-        }
+        Activation::NotTaken(checked) => Outcome::refused(format!("Nothing was changed. {}", in_words(&checked))),
     })
 }
 
@@ -323,11 +326,8 @@ async fn edit(doing: Doing<'_, Row>) -> Result<Outcome> {
     let Some(max_concurrency) = concurrency(doing.input) else {
         return Ok(Outcome::invalid(CONCURRENCY_FAULT.0, CONCURRENCY_FAULT.1));
     };
-    let edit = Edit {
-        label: doing.input.text("label").to_owned(),
-        proxy_id: doing.input.number("proxy"),
-        max_concurrency,
-    };
+    let edit =
+        Edit { label: doing.input.text("label").to_owned(), proxy_id: doing.input.number("proxy"), max_concurrency };
     Ok(match editing::edit(doing.ctx, doing.row.key.id, edit, doing.actor).await? {
         Edited::Edited(_) => Outcome::Done,
         Edited::Unchanged => Outcome::refused("Nothing was changed: it is like this already."),

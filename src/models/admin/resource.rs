@@ -35,11 +35,7 @@ pub trait Describe: Send + Sync + 'static {
     fn spec(&self) -> Spec<Self::Entity>;
 
     /// Rows as they were read, with what belongs to them: in a fixed number of questions, however many rows there are.
-    async fn dress(
-        &self,
-        ctx: &AppContext,
-        rows: Vec<<Self::Entity as EntityTrait>::Model>,
-    ) -> Result<Vec<Self::Row>>;
+    async fn dress(&self, ctx: &AppContext, rows: Vec<<Self::Entity as EntityTrait>::Model>) -> Result<Vec<Self::Row>>;
 
     fn id(&self, row: &Self::Row) -> i64;
 
@@ -185,7 +181,8 @@ impl<T: Describe> Resource for T {
 
     fn said(&self, noun: &str) -> Option<&'static str> {
         let of_rows = self.actions().iter().find(|action| action.noun == noun).map(|action| action.done);
-        of_rows.or_else(|| Describe::creations(self).iter().find(|action| action.noun == noun).map(|action| action.done))
+        of_rows
+            .or_else(|| Describe::creations(self).iter().find(|action| action.noun == noun).map(|action| action.done))
     }
 
     async fn controls(&self, ctx: &AppContext) -> Result<Controls> {

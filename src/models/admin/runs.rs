@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, IntoSimpleExpr, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    RelationTrait,
-    sea_query::SelectStatement,
+    ColumnTrait, DbBackend, EntityTrait, IntoSimpleExpr, JoinType, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, RelationTrait, sea_query::SelectStatement,
 };
 
 use super::{
@@ -46,7 +45,7 @@ impl Describe for Runs {
             title: "Generations",
             one: "generation",
             text: "One line per launch. Prompts and pictures stay hidden until you ask for them.",
-            icon: "image",
+            icon: "images",
         }
     }
 
@@ -105,9 +104,13 @@ impl Describe for Runs {
                 Cell::link(format!("Run {}", row.run.id), format!("/admin/generations/{}", row.run.id))
             }),
             Column::new("state", "State", |row| state(&row.run)),
-            Column::new("failure", "Why", |row| row.run.failure.as_deref().map_or(Cell::Nothing, |it| Cell::text(words_of(it)))),
+            Column::new("failure", "Why", |row| {
+                row.run.failure.as_deref().map_or(Cell::Nothing, |it| Cell::text(words_of(it)))
+            }),
             Column::new("user", "User", person),
-            Column::new("model", "Model", |row| row.generation.as_ref().map_or(Cell::Nothing, |it| Cell::text(&it.model))),
+            Column::new("model", "Model", |row| {
+                row.generation.as_ref().map_or(Cell::Nothing, |it| Cell::text(&it.model))
+            }),
             Column::new("pictures", "Pictures", |row| {
                 Cell::text(format!("{} of {}", row.run.outputs_delivered, row.run.outputs_requested))
             }),
@@ -280,10 +283,13 @@ async fn show(doing: Doing<'_, Row>) -> Result<Outcome> {
             title: "The pictures",
             text: gone.into(),
             body: Body::Pictures(
-                revealed.pictures.into_iter().map(|(at, bytes)| ("image/jpeg".into(), bytes, format!("Picture {at}"))).collect(),
+                revealed
+                    .pictures
+                    .into_iter()
+                    .map(|(at, bytes)| ("image/jpeg".into(), bytes, format!("Picture {at}")))
+                    .collect(),
             ),
             more: None,
         },
     ]))
 }
-

@@ -43,7 +43,7 @@ impl Describe for Users {
             title: "Users",
             one: "user",
             text: "Everybody with an account. What people wrote and made stays hidden.",
-            icon: "user",
+            icon: "users",
         }
     }
 
@@ -94,15 +94,20 @@ impl Describe for Users {
         let facts = vec![
             ("Status", status(user)),
             ("Role", Cell::text(words_of(&user.role))),
-            ("Plan", match (&plan, cycles.state()) {
-                (Some(plan), subscriptions::State::Active) => {
-                    Cell::link(format!("{}, active", words_of(&plan.plan_code)), format!("/admin/subscriptions/{}", plan.id))
-                }
-                (Some(plan), _) => {
-                    Cell::link(format!("{}, over", words_of(&plan.plan_code)), format!("/admin/subscriptions/{}", plan.id))
-                }
-                (None, _) => Cell::text("never had one"),
-            }),
+            (
+                "Plan",
+                match (&plan, cycles.state()) {
+                    (Some(plan), subscriptions::State::Active) => Cell::link(
+                        format!("{}, active", words_of(&plan.plan_code)),
+                        format!("/admin/subscriptions/{}", plan.id),
+                    ),
+                    (Some(plan), _) => Cell::link(
+                        format!("{}, over", words_of(&plan.plan_code)),
+                        format!("/admin/subscriptions/{}", plan.id),
+                    ),
+                    (None, _) => Cell::text("never had one"),
+                },
+            ),
             ("Runs until", Cell::moment(cycles.running.as_ref().and_then(|month| month.expires_at))),
             ("Next month from", Cell::moment(cycles.queued.as_ref().map(|month| month.starts_at))),
             ("Registered", Cell::Moment(user.created_at)),
@@ -310,7 +315,7 @@ async fn invoices_of(ctx: &AppContext, user: &Model) -> Result<Section> {
     let heads = vec!["Invoice", "State", "Price", "Paid", "When"];
     let rows = latest.iter().map(super::invoices::line).collect();
     Ok(Section::table("invoices", "Invoices", heads, rows, "Nothing was to be paid yet.")
-        .leading_to("All of them", format!("/admin/invoices?user={}", user.id)))
+        .leading_to("All of them", format!("/admin/payments?user={}", user.id)))
 }
 
 async fn sessions_of(ctx: &AppContext, user: &Model) -> Result<Section> {
@@ -318,7 +323,13 @@ async fn sessions_of(ctx: &AppContext, user: &Model) -> Result<Section> {
         let end = it.pid.map_or(Cell::Nothing, |pid| {
             Cell::link("End it", format!("/admin/users/{}/session?session={pid}", user.id))
         });
-        vec![Cell::text(it.user_agent), Cell::Code(it.ip), Cell::Moment(it.created_at), Cell::Moment(it.last_seen_at), end]
+        vec![
+            Cell::text(it.user_agent),
+            Cell::Code(it.ip),
+            Cell::Moment(it.created_at),
+            Cell::Moment(it.last_seen_at),
+            end,
+        ]
     });
     let heads = vec!["Browser", "Address", "Since", "Last seen", ""];
     Ok(Section::table("sessions", "Sessions", heads, rows.collect(), "Nobody is signed in."))
@@ -424,7 +435,8 @@ fn adjust_fields<'a>(_: &'a AppContext, _: &'a Model, input: &'a Input) -> BoxFu
     Box::pin(async move {
         Ok(vec![
             Field::new("allowance", "", Kind::Hidden).value(input.text("allowance")),
-            Field::new("by", "By", Kind::Number).hint("More than zero adds, less takes away. What is free never falls below zero."),
+            Field::new("by", "By", Kind::Number)
+                .hint("More than zero adds, less takes away. What is free never falls below zero."),
         ])
     })
 }
@@ -444,7 +456,9 @@ async fn adjust(doing: Doing<'_, Model>) -> Result<Outcome> {
     let adjusted = allowances::adjust_by_hand(doing.ctx, allowance.id, by, doing.input.reason(), doing.actor).await?;
     Ok(match adjusted {
         Adjustment::Adjusted(_) => Outcome::Done,
-        Adjustment::BelowZero { free } => Outcome::invalid("by", format!("Only {free} are free, so nothing was taken.")),
+        Adjustment::BelowZero { free } => {
+            Outcome::invalid("by", format!("Only {free} are free, so nothing was taken."))
+        }
         Adjustment::Closed(Closed::Ended) => Outcome::refused("Its time is over: grant anew instead."),
         Adjustment::Closed(Closed::Revoked) => Outcome::refused("It was taken back: grant anew instead."),
         Adjustment::Unknown => Outcome::refused("There is no such allowance."),
@@ -473,7 +487,6 @@ async fn forgive(doing: Doing<'_, Model>) -> Result<Outcome> {
         Forgiveness::Unknown => Outcome::refused("There is no such debt."),
     })
 }
-
 
 #[cfg(test)]
 mod tests {
