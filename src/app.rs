@@ -19,7 +19,7 @@ use crate::{
     context::Parts,
     controllers, initializers, tasks,
     workers::{
-        apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_receipt::DeliverReceipt,
+        apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_notice::DeliverNotice,
         erase_conversation::EraseConversation, erase_files::EraseFiles, erase_picture::ErasePicture,
         fulfil_run::FulfilRun, run_task::RunTask,
     },
@@ -99,7 +99,7 @@ impl Hooks for App {
         queue.register(EraseConversation::build(ctx)).await?;
         queue.register(DeliverMail::build(ctx)).await?;
         queue.register(ApplyPayment::build(ctx)).await?;
-        queue.register(DeliverReceipt::build(ctx)).await?;
+        queue.register(DeliverNotice::build(ctx)).await?;
         queue.register(EraseFiles::build(ctx)).await?;
         queue.register(RunTask::build(ctx)).await?;
         Ok(())

@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod ledger_entries;
 pub mod listing;
 pub mod notes;
+pub mod notifications;
 pub mod outputs;
 pub mod payment_events;
 pub mod provider_keys;

@@ -94,6 +94,12 @@ impl Model {
         self.email.as_deref().unwrap_or_default()
     }
 
+    /// There is somebody to write to about the account: not who is blocked, or gone.
+    #[must_use]
+    pub fn can_be_told(&self) -> bool {
+        self.status() == Status::Activated && self.email.is_some()
+    }
+
     /// `new → activated` with the trial, in the caller's transaction; nothing happens to an account that is not new.
     async fn activate(self, ctx: &AppContext, txn: &DatabaseTransaction, actor: &Actor) -> Result<Self> {
         if self.status() != Status::New {

@@ -7,8 +7,11 @@ pub mod allowance_list;
 pub mod allowance_revoke;
 pub mod debt_clear;
 pub mod grant;
+pub mod invoice_check;
+pub mod invoice_mark_paid;
 pub mod invoice_poll;
 pub mod invoice_reconcile;
+pub mod invoice_refund;
 pub mod key_activate;
 pub mod key_add;
 pub mod key_balance;
@@ -25,19 +28,23 @@ pub mod proxy_add;
 pub mod proxy_list;
 pub mod proxy_switch;
 pub mod proxy_test;
+pub mod renewal_invoices;
 mod secret;
 pub mod stuck_run_recovery;
+pub mod subscription_expiry_warnings;
+pub mod subscription_give;
 pub mod user_activate;
 pub mod user_block;
 pub mod user_unblock;
 
 use loco_rs::{
     Error, Result,
+    app::AppContext,
     task::{Tasks, Vars},
 };
 use serde_json::json;
 
-use crate::models::users;
+use crate::models::{invoices, users};
 
 /// Every task there is.
 pub fn register(tasks: &mut Tasks) {
@@ -48,8 +55,11 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(allowance_revoke::AllowanceRevoke);
     tasks.register(debt_clear::DebtClear);
     tasks.register(grant::Grant);
+    tasks.register(invoice_check::InvoiceCheck);
+    tasks.register(invoice_mark_paid::InvoiceMarkPaid);
     tasks.register(invoice_poll::InvoicePoll);
     tasks.register(invoice_reconcile::InvoiceReconcile);
+    tasks.register(invoice_refund::InvoiceRefund);
     tasks.register(key_activate::KeyActivate);
     tasks.register(key_add::KeyAdd);
     tasks.register(key_balance::KeyBalance);
@@ -66,7 +76,10 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(proxy_switch::ProxySwitch { on: true });
     tasks.register(proxy_switch::ProxySwitch { on: false });
     tasks.register(proxy_test::ProxyTest);
+    tasks.register(renewal_invoices::RenewalInvoices);
     tasks.register(stuck_run_recovery::StuckRunRecovery);
+    tasks.register(subscription_expiry_warnings::SubscriptionExpiryWarnings);
+    tasks.register(subscription_give::SubscriptionGive);
     tasks.register(user_activate::UserActivate);
     tasks.register(user_block::UserBlock);
     tasks.register(user_unblock::UserUnblock);
@@ -85,6 +98,12 @@ fn optional<'a>(vars: &'a Vars, key: &str) -> Option<&'a str> {
 fn number(vars: &Vars, key: &str, usage: &str) -> Result<i64> {
     let value = required(vars, key, usage)?.parse().ok();
     value.ok_or_else(|| Error::Message(format!("{key}: takes a whole number\nusage: {usage}")))
+}
+
+/// The invoice of `invoice:`, by its number here or the one on its page.
+async fn named_invoice(ctx: &AppContext, vars: &Vars, usage: &str) -> Result<invoices::Model> {
+    let name = required(vars, "invoice", usage)?;
+    invoices::by_name(&ctx.db, name).await?.ok_or_else(|| Error::Message(format!("invoice {name}: there is none")))
 }
 
 /// `json:true` asks for output that a script reads.

@@ -21,6 +21,7 @@ pub use binary::{Finished, nproxy};
 pub use browser::{Browser, Screen, Scripts, Window};
 pub use database::{TestDatabase, is_postgres};
 pub use html::{Filled, Html};
+pub use payments::delivery_of;
 pub use person::{Answer, Person};
 pub use process::Process;
 

@@ -1,6 +1,7 @@
 //! The operator's commands, through the real binary.
 
 mod allowances;
+mod invoices;
 mod keys;
 
 use nproxy::models::activities;
@@ -176,6 +177,8 @@ async fn scheduled_tasks_run_by_hand() {
         "object_check",
         "object_sweep",
         "provider_balance_refresh",
+        "renewal_invoices",
+        "subscription_expiry_warnings",
         "stuck_run_recovery",
     ];
     for name in timetable {
