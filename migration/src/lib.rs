@@ -49,6 +49,10 @@ mod m20261129_000040_notifications;
 mod m20261129_000050_listed;
 mod m20261129_000051_notes;
 mod m20261129_000060_owners;
+mod m20261129_000061_second_factors;
+mod m20261129_000062_switches;
+mod m20261129_000063_activity_heads;
+mod m20261129_000064_windows_of_time;
 
 pub struct Migrator;
 
@@ -96,6 +100,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000050_listed::Migration),
             Box::new(m20261129_000051_notes::Migration),
             Box::new(m20261129_000060_owners::Migration),
+            Box::new(m20261129_000061_second_factors::Migration),
+            Box::new(m20261129_000062_switches::Migration),
+            Box::new(m20261129_000063_activity_heads::Migration),
+            Box::new(m20261129_000064_windows_of_time::Migration),
         ]
     }
 }

@@ -8,15 +8,22 @@ use axum::{
 };
 use loco_rs::app::AppContext;
 
-use crate::controllers::extractors::{Staff, is_of_the_house};
+use crate::controllers::extractors::{AtTheDoor, Staff, is_at_the_door, is_of_the_house};
 
 pub async fn door(State(ctx): State<AppContext>, request: Request, next: Next) -> Response {
-    if !is_of_the_house(request.uri().path()) {
+    let path = request.uri().path();
+    if !is_of_the_house(path) {
         return next.run(request).await;
     }
+    let is_at_the_door = is_at_the_door(path);
     let (mut parts, body) = request.into_parts();
-    match Staff::from_request_parts(&mut parts, &ctx).await {
-        Ok(_) => next.run(Request::from_parts(parts, body)).await,
+    let asked = if is_at_the_door {
+        AtTheDoor::from_request_parts(&mut parts, &ctx).await.map(drop)
+    } else {
+        Staff::from_request_parts(&mut parts, &ctx).await.map(drop)
+    };
+    match asked {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(answer) => answer,
     }
 }

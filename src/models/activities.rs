@@ -1,6 +1,8 @@
 //! Who changed what, through which door: one row per change, in the transaction of the change, never edited.
 //! Each row carries the hash of the one before, so that an altered, removed or inserted row shows.
 
+pub mod check;
+
 use loco_rs::Result;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
@@ -16,6 +18,9 @@ use super::{
 };
 
 pub use super::_entities::activities::Model;
+
+/// What the first row is chained to.
+const FIRST: &[u8] = b"nproxy: the first activity";
 
 /// Serialises writers of the chain on `PostgreSQL`; `SQLite` has one writer anyway.
 const CHAIN_LOCK: i64 = 0x6e70_726f_7879;
@@ -75,7 +80,7 @@ pub async fn record(
         txn.query_one_raw(lock).await?;
     }
     let last = Entity::find().order_by_desc(Column::Id).one(txn).await?;
-    let previous_hash = last.map_or_else(|| sha256(b"nproxy: the first activity"), |row| row.hash);
+    let previous_hash = last.map_or_else(|| sha256(FIRST), |row| row.hash);
     let mut row = Model {
         id: 0,
         uuid: Uuid::new_v4(),
@@ -96,6 +101,12 @@ pub async fn record(
 }
 
 impl Model {
+    /// Why it was done, in the words of whoever did it; empty where nobody was asked.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        self.detail["reason"].as_str().unwrap_or_default()
+    }
+
     /// SHA-256 over the row before and everything in this one; fields are length-prefixed by JSON.
     #[must_use]
     pub fn expected_hash(&self) -> String {

@@ -27,6 +27,7 @@ pub mod runs;
 pub mod sessions;
 pub mod storage_objects;
 pub mod subscriptions;
+pub mod switches;
 pub mod throttles;
 pub mod tokens;
 pub mod users;

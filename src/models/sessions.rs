@@ -232,7 +232,37 @@ pub(super) async fn sweep(db: &impl ConnectionTrait) -> Result<u64> {
     Ok(Entity::delete_many().filter(over).exec(db).await?.rows_affected)
 }
 
+/// What this person's sessions have shown of a second factor counts no more.
+pub(super) async fn unprove_all(db: &impl ConnectionTrait, user_id: i64) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::ProvedAt, Expr::value(None::<DateTimeUtc>))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::ProvedAt.is_not_null())
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
 impl Model {
+    /// Has this session shown a second factor within so long?
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn has_proved(&self, db: &impl ConnectionTrait, within: TimeDelta) -> Result<bool> {
+        let Some(at) = self.proved_at else { return Ok(false) };
+        Ok(clock::now(db).await? - at < within)
+    }
+
+    /// A second factor was shown here.
+    pub(super) async fn prove(&self, db: &impl ConnectionTrait, at: DateTimeUtc) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::ProvedAt, Expr::value(at))
+            .filter(Column::Id.eq(self.id))
+            .exec(db)
+            .await?;
+        Ok(())
+    }
+
     /// Goes on into the person's new epoch, in which every other session has ended.
     pub(super) async fn follow(&self, db: &impl ConnectionTrait, user: &users::Model) -> Result<()> {
         Entity::update_many()

@@ -1,6 +1,7 @@
 //! The person. What people do with their account lies in the files beside this one: `registration` and the proof of the
 //! address, `sign_in`, `passwords`, `email_change`, `blocking` and `deletion`.
 
+mod appointments;
 mod blocking;
 mod credentials;
 pub mod deletion;
@@ -9,6 +10,7 @@ pub mod links;
 mod passwords;
 mod registration;
 mod roles;
+pub mod second_factors;
 pub mod seeds;
 mod sign_in;
 
@@ -34,12 +36,13 @@ use crate::{
 };
 
 pub use super::_entities::users::Model;
+pub use appointments::{Appointment, Welcome, change_role, create_admin, has_staff};
 pub use blocking::{block, may_start, unblock};
 pub use credentials::{Confirmation, PASSWORD_MAX, PASSWORD_MIN, password_fault};
 pub use email_change::{EmailChange, confirm_email};
 pub use links::{LinkState, Purpose};
 pub use passwords::{request_reset, reset_password};
-pub use registration::{activate_by_hand, activate_by_link, register};
+pub use registration::{Registration, activate_by_hand, activate_by_link, register};
 pub use roles::Role;
 pub use sign_in::{SignIn, sign_in};
 

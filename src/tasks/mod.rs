@@ -1,10 +1,12 @@
 //! Operator tasks: `nproxy task NAME key:value …`. Doors: parse, one verb, say what came of it.
 
 pub mod account_cleanup;
+pub mod admin_create;
 pub mod allowance_adjust;
 pub mod allowance_expiry;
 pub mod allowance_list;
 pub mod allowance_revoke;
+pub mod audit_check;
 pub mod debt_clear;
 pub mod grant;
 pub mod invoice_check;
@@ -28,11 +30,16 @@ pub mod proxy_add;
 pub mod proxy_list;
 pub mod proxy_switch;
 pub mod proxy_test;
-pub mod renewal_invoices;
+mod roles;
 mod secret;
+pub mod renewal_invoices;
+pub mod role_change;
+pub mod second_factor_reset;
 pub mod stuck_run_recovery;
 pub mod subscription_expiry_warnings;
 pub mod subscription_give;
+pub mod switch_list;
+pub mod switch_set;
 pub mod user_activate;
 pub mod user_block;
 pub mod user_unblock;
@@ -49,10 +56,12 @@ use crate::models::{invoices, users};
 /// Every task there is.
 pub fn register(tasks: &mut Tasks) {
     tasks.register(account_cleanup::AccountCleanup);
+    tasks.register(admin_create::AdminCreate);
     tasks.register(allowance_adjust::AllowanceAdjust);
     tasks.register(allowance_expiry::AllowanceExpiry);
     tasks.register(allowance_list::AllowanceList);
     tasks.register(allowance_revoke::AllowanceRevoke);
+    tasks.register(audit_check::AuditCheck);
     tasks.register(debt_clear::DebtClear);
     tasks.register(grant::Grant);
     tasks.register(invoice_check::InvoiceCheck);
@@ -77,9 +86,13 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(proxy_switch::ProxySwitch { on: false });
     tasks.register(proxy_test::ProxyTest);
     tasks.register(renewal_invoices::RenewalInvoices);
+    tasks.register(role_change::RoleChange);
+    tasks.register(second_factor_reset::SecondFactorReset);
     tasks.register(stuck_run_recovery::StuckRunRecovery);
     tasks.register(subscription_expiry_warnings::SubscriptionExpiryWarnings);
     tasks.register(subscription_give::SubscriptionGive);
+    tasks.register(switch_list::SwitchList);
+    tasks.register(switch_set::SwitchSet);
     tasks.register(user_activate::UserActivate);
     tasks.register(user_block::UserBlock);
     tasks.register(user_unblock::UserUnblock);

@@ -10,4 +10,5 @@ pub mod conversations;
 pub mod failures;
 pub mod invoices;
 pub mod runs;
+pub mod switches;
 pub mod turns;

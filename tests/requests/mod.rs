@@ -1,6 +1,8 @@
 mod account;
 mod accounts;
 mod admin;
+mod admin_door;
+mod admin_settings;
 mod again;
 mod billing;
 mod blocking;

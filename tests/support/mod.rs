@@ -14,6 +14,7 @@ mod person;
 pub mod pictures;
 mod process;
 pub mod s3;
+pub mod staff;
 mod wishes;
 
 pub use app::{Setup, TestApp};

@@ -11,5 +11,5 @@ pub use crate::models::sessions::Client;
 pub use own::{OwnAsset, OwnConversation, OwnGeneration, OwnInvoice, OwnPicture, OwnRemains, OwnRun, OwnSession};
 pub use page::{Page, frame, is_htmx};
 pub use session::{CurrentSession, CurrentUser, Visitor, cleared_cookie, session_cookie, session_token};
-pub use staff::{Admin, Owner, Staff, is_of_the_house};
+pub use staff::{Admin, AtTheDoor, Confirmed, Owner, SECOND_FACTOR, Staff, is_at_the_door, is_of_the_house};
 pub use upload::AskForm;

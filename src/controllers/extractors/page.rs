@@ -18,7 +18,9 @@ use crate::{
     models::{
         allowances, clock,
         conversations::{self, Shelf},
-        subscriptions, users,
+        subscriptions,
+        switches::{self, Switch, Switches},
+        users,
     },
     views::{self, allowances::AllowanceView},
 };
@@ -44,7 +46,8 @@ impl FromRequestParts<AppContext> for Page {
         let Visitor(user) = Visitor::from_request_parts(parts, ctx).await?;
         let ViewEngine(view) = ViewEngine::<TeraView>::from_request_parts(parts, ctx).await?;
         let allowance = allowance_of(ctx, user.as_ref()).await?;
-        let frame = frame(ctx, user.as_ref(), &allowance, parts.uri.path());
+        let thrown = switches::thrown(&ctx.db).await?;
+        let frame = frame(ctx, user.as_ref(), &allowance, &thrown, parts.uri.path());
         Ok(Self { view, frame, allowance, is_htmx: is_htmx(&parts.headers) })
     }
 }
@@ -108,6 +111,7 @@ pub fn frame(
     ctx: &AppContext,
     user: Option<&users::Model>,
     allowance: &AllowanceView,
+    thrown: &Switches,
     path: &str,
 ) -> serde_json::Map<String, Value> {
     let parts = ctx.parts();
@@ -120,7 +124,10 @@ pub fn frame(
             "name": "nproxy",
             "version": env!("CARGO_PKG_VERSION"),
             "support_url": settings.support_bot_url,
-            "registration_open": true,
+            "registration_open": thrown.get(Switch::SignUpsClosed).is_none(),
+            "registration_closed": thrown.says(Switch::SignUpsClosed).unwrap_or_default(),
+            "banner": thrown.says(Switch::Banner).unwrap_or_default(),
+            "paused": thrown.says(Switch::GenerationPaused).unwrap_or_default(),
             "dev": dev,
         },
         "me": user.map(|user| me(user, allowance)),

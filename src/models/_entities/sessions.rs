@@ -21,6 +21,7 @@ pub struct Model {
     pub revoked_at: Option<DateTimeUtc>,
     #[sea_orm(unique)]
     pub pid: Option<Uuid>,
+    pub proved_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
