@@ -104,6 +104,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000062_switches::Migration),
             Box::new(m20261129_000063_activity_heads::Migration),
             Box::new(m20261129_000064_windows_of_time::Migration),
+            // migrations
         ]
     }
 }

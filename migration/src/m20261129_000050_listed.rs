@@ -8,7 +8,7 @@ use crate::columns::{index, partial};
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-const LISTED: [(&str, &[&str]); 18] = [
+const LISTED: [(&str, &[&str]); 21] = [
     ("users", &["status", "id"]),
     ("users", &["role", "id"]),
     ("provider_keys", &["state", "id"]),
@@ -27,6 +27,9 @@ const LISTED: [(&str, &[&str]); 18] = [
     ("jobs", &["state", "id"]),
     ("jobs", &["class", "id"]),
     ("allowances", &["kind", "expires_at"]),
+    ("notifications", &["sent_at", "id"]),
+    ("notifications", &["channel", "id"]),
+    ("notifications", &["kind", "id"]),
 ];
 
 /// What is odd about a payment. The list asks in the same words: then the index answers.

@@ -7,6 +7,7 @@ pub mod events;
 pub mod invoices;
 pub mod jobs;
 pub mod keys;
+pub mod notifications;
 pub mod proxies;
 pub mod resource;
 pub mod runs;
@@ -26,6 +27,7 @@ pub static ALL: &[&dyn Resource] = &[
     &proxies::Proxies,
     &jobs::Jobs,
     &activities::Activities,
+    &notifications::Notifications,
     // resources
 ];
 

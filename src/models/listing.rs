@@ -47,6 +47,8 @@ pub enum By<E: EntityTrait> {
     Pid(E::Column),
     Word(E::Column),
     Beginning(E::Column),
+    /// The same, in a column that holds no capitals.
+    Address(E::Column),
     /// Ids that another table knows.
     Elsewhere(fn(&str, DbBackend) -> SelectStatement),
 }
@@ -290,6 +292,7 @@ impl<E: EntityTrait> By<E> {
             Self::Pid(column) => column.eq(word.parse::<Uuid>().ok()?),
             Self::Word(column) => column.eq(word),
             Self::Beginning(column) => beginning(*column, word, backend),
+            Self::Address(column) => beginning(*column, &word.to_lowercase(), backend),
             Self::Elsewhere(ids) => return Some(ids(word, backend).limit(FOUND).take()),
         };
         Some(E::find().select_only().column(id::<E>()).filter(condition).limit(FOUND).into_query())

@@ -1,6 +1,6 @@
 mod account;
 mod accounts;
-mod admin;
+pub mod admin;
 mod admin_door;
 mod admin_settings;
 mod again;

@@ -4,10 +4,10 @@
 use axum::{
     Form,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{FromRequestParts, Path, Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::{
     controllers::{
         Error, Result,
-        extractors::{Admin, Page, Staff},
+        extractors::{Admin, Confirmed, Owner, Page, Staff},
     },
     models::{
         activities::Actor,
@@ -26,6 +26,7 @@ use crate::{
             description::{Input, Outcome},
             resource::{Done, Resource},
         },
+        users::Role,
     },
     views::admin as views,
 };
@@ -74,37 +75,25 @@ fn of(kind: Kind, routes: Routes) -> Routes {
         );
     let actions = kind.row_actions();
     for action in &actions {
-        let noun = action.noun;
-        routes = routes.add(
-            &format!("{base}/{{id}}/{noun}"),
-            get(
-                move |State(ctx): State<AppContext>,
-                      _: Admin,
-                      page: Page,
-                      Path(id): Path<i64>,
-                      Query(asked): Query<Pairs>| {
-                    ask(kind, noun, ctx, page, vec![id], Input::new(asked))
-                },
-            )
-            .post(
-                move |State(ctx): State<AppContext>,
-                      admin: Admin,
-                      page: Page,
-                      Path(id): Path<i64>,
-                      Form(sent): Form<Pairs>| {
-                    act(kind, noun, ctx, page, id, Input::new(sent), admin.actor())
-                },
-            ),
-        );
+        let at = format!("{base}/{{id}}/{}", action.noun);
+        routes = match (action.is_grave, action.least) {
+            (_, Role::Owner) => routes.add(&at, row_action::<Confirmed<Owner>>(kind, action.noun)),
+            (true, _) => routes.add(&at, row_action::<Confirmed<Admin>>(kind, action.noun)),
+            (false, _) => routes.add(&at, row_action::<Admin>(kind, action.noun)),
+        };
     }
-    if !actions.is_empty() {
-        routes = routes.add(
-            &format!("{base}/batch"),
-            get(move |State(ctx): State<AppContext>, _: Admin, page: Page, Query(asked): Query<Pairs>| {
+    if !kind.bulk_actions().is_empty() {
+        let at = format!("{base}/batch");
+        // What is done to many at once is grave by itself.
+        let batch = get(
+            move |State(ctx): State<AppContext>, _: Confirmed<Admin>, page: Page, Query(asked): Query<Pairs>| {
                 ask_batch(kind, ctx, page, Input::new(asked))
-            })
-            .post(
-                move |State(ctx): State<AppContext>, admin: Admin, page: Page, Form(sent): Form<Pairs>| {
+            },
+        );
+        routes = routes.add(
+            &at,
+            batch.post(
+                move |State(ctx): State<AppContext>, admin: Confirmed<Admin>, page: Page, Form(sent): Form<Pairs>| {
                     act_batch(kind, ctx, page, Input::new(sent), admin.actor())
                 },
             ),
@@ -112,19 +101,58 @@ fn of(kind: Kind, routes: Routes) -> Routes {
     }
     for creation in kind.creations() {
         let noun = creation.noun;
+        let at = format!("{base}/{noun}");
+        let new = get(move |State(ctx): State<AppContext>, _: Admin, page: Page, Query(asked): Query<Pairs>| {
+            ask_new(kind, noun, ctx, page, Input::new(asked))
+        });
         routes = routes.add(
-            &format!("{base}/{noun}"),
-            get(move |State(ctx): State<AppContext>, _: Admin, page: Page, Query(asked): Query<Pairs>| {
-                ask_new(kind, noun, ctx, page, Input::new(asked))
-            })
-            .post(
-                move |State(ctx): State<AppContext>, admin: Admin, page: Page, Form(sent): Form<Pairs>| {
-                    make(kind, noun, ctx, page, Input::new(sent), admin.actor())
-                },
-            ),
+            &at,
+            new.post(move |State(ctx): State<AppContext>, admin: Admin, page: Page, Form(sent): Form<Pairs>| {
+                make(kind, noun, ctx, page, Input::new(sent), admin.actor())
+            }),
         );
     }
     routes
+}
+
+/// The page of an action and the action itself, for those who may.
+fn row_action<Who>(kind: Kind, noun: &'static str) -> MethodRouter<AppContext>
+where
+    Who: FromRequestParts<AppContext, Rejection = Response> + Acting + Send + 'static,
+{
+    let asked = get(
+        move |State(ctx): State<AppContext>, _: Who, page: Page, Path(id): Path<i64>, Query(asked): Query<Pairs>| {
+            ask(kind, noun, ctx, page, vec![id], Input::new(asked))
+        },
+    );
+    asked.post(
+        move |State(ctx): State<AppContext>, who: Who, page: Page, Path(id): Path<i64>, Form(sent): Form<Pairs>| {
+            act(kind, noun, ctx, page, id, Input::new(sent), who.actor())
+        },
+    )
+}
+
+/// Who acts, for the audit log.
+trait Acting {
+    fn actor(&self) -> Actor;
+}
+
+impl Acting for Admin {
+    fn actor(&self) -> Actor {
+        Self::actor(self)
+    }
+}
+
+impl Acting for Confirmed<Admin> {
+    fn actor(&self) -> Actor {
+        self.0.actor()
+    }
+}
+
+impl Acting for Confirmed<Owner> {
+    fn actor(&self) -> Actor {
+        self.0.actor()
+    }
 }
 
 async fn index(

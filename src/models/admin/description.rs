@@ -8,7 +8,7 @@ use loco_rs::{Result, app::AppContext};
 use sea_orm::prelude::DateTimeUtc;
 use secrecy::SecretString;
 
-use crate::models::{activities::Actor, catalogue::money};
+use crate::models::{activities::Actor, catalogue::money, users::Role};
 
 /// What a resource is called, and where it lies.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +103,8 @@ pub struct Action<R> {
     pub is_bulk: bool,
     /// Sits at one row of a section, and is reached from there.
     pub is_inner: bool,
+    /// Who may do it.
+    pub least: Role,
     pub when: fn(&R) -> bool,
     /// What it brings about, in sentences.
     pub consequences: fn(&R) -> Vec<String>,
@@ -329,6 +331,7 @@ impl<R> Action<R> {
             asks_reason: false,
             is_bulk: false,
             is_inner: false,
+            least: Role::Admin,
             when: |_| true,
             consequences: |_| Vec::new(),
             fields: None,
@@ -357,6 +360,13 @@ impl<R> Action<R> {
     #[must_use]
     pub const fn inner(mut self) -> Self {
         self.is_inner = true;
+        self
+    }
+
+    /// Only owners do it.
+    #[must_use]
+    pub const fn for_owners(mut self) -> Self {
+        self.least = Role::Owner;
         self
     }
 

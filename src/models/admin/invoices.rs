@@ -5,13 +5,15 @@ use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, sea_query::Expr};
 
 use super::{
-    description::{About, Action, Cell, Column, Section, Tone},
+    description::{About, Action, Cell, Column, Doing, Outcome, Section, Tone},
     resource::Describe,
 };
 use crate::models::{
     _entities::{invoices, users as user_rows},
     activities, clock,
-    invoices::{Model, State},
+    allowances::Standing,
+    catalogue::money,
+    invoices::{self as verbs, Marking, Model, Refunding, State, would_refund},
     listing::{By, Spec, words_of},
     payment_events, text, users,
 };
@@ -24,6 +26,8 @@ pub struct Invoices;
 pub struct Row {
     invoice: Model,
     email: Option<String>,
+    /// What a refund would meet; looked up for a single invoice.
+    standing: Option<Standing>,
 }
 
 #[async_trait]
@@ -72,7 +76,11 @@ impl Describe for Invoices {
 
     async fn dress(&self, ctx: &AppContext, rows: Vec<Model>) -> Result<Vec<Row>> {
         let emails = users::emails(&ctx.db, rows.iter().map(|invoice| invoice.user_id)).await?;
-        let row = |invoice: Model| Row { email: emails.get(&invoice.user_id).cloned(), invoice };
+        let standing = match rows.as_slice() {
+            [one] => would_refund(&ctx.db, one).await?,
+            _ => None,
+        };
+        let row = |invoice: Model| Row { email: emails.get(&invoice.user_id).cloned(), invoice, standing };
         Ok(rows.into_iter().map(row).collect())
     }
 
@@ -145,7 +153,33 @@ impl Describe for Invoices {
     }
 
     fn actions(&self) -> Vec<Action<Row>> {
-        Vec::new()
+        vec![
+            Action::new("check", "Ask the processor again", "refresh-cw", |doing| Box::pin(check(doing))),
+            Action::new("marking", "Mark as paid", "circle-check", |doing| Box::pin(mark(doing)))
+                .when(|row: &Row| !matches!(row.invoice.state(), State::Paid | State::Refunded))
+                .grave(|row: &Row| {
+                    vec![
+                        format!("{} counts as paid, and says for good that it was marked by hand.", price_words(&row.invoice)),
+                        "The month is given now, once, and the receipt is mailed.".into(),
+                        "Should the money come later, nothing more is given for it.".into(),
+                    ]
+                })
+                .done("The payment is marked as paid."),
+            Action::new("refund", "Refund", "undo-2", |doing| Box::pin(pay_back(doing)))
+                .when(|row: &Row| row.invoice.state() == State::Paid)
+                .grave(|row: &Row| {
+                    let standing = row.standing.unwrap_or(Standing { free: 0, held: 0, used: 0 });
+                    vec![
+                        format!(
+                            "The month is taken back: {} unused pictures go at once, {} go when the runs that hold them end.",
+                            standing.free, standing.held
+                        ),
+                        format!("{} used pictures become a debt: nothing new starts until it is paid or let go.", standing.used),
+                        "The money itself is sent by you, at the processor's. This only writes down that it was.".into(),
+                    ]
+                })
+                .done("The refund is written down, and the month is taken back."),
+        ]
     }
 }
 
@@ -193,6 +227,33 @@ fn oddities(invoice: &Model) -> String {
 fn person(row: &Row) -> Cell {
     let words = row.email.clone().unwrap_or_else(|| format!("user {}", row.invoice.user_id));
     Cell::link(words, format!("/admin/users/{}", row.invoice.user_id))
+}
+
+fn price_words(invoice: &Model) -> String {
+    money(invoice.price_minor, &invoice.currency)
+}
+
+async fn check(doing: Doing<'_, Row>) -> Result<Outcome> {
+    let applied = verbs::check(doing.ctx, &doing.row.invoice, doing.actor, doing.input.reason()).await?;
+    Ok(Outcome::Told(format!("The processor was asked: {}.", applied.in_words())))
+}
+
+async fn mark(doing: Doing<'_, Row>) -> Result<Outcome> {
+    Ok(match verbs::mark_paid(doing.ctx, &doing.row.invoice, doing.actor, doing.input.reason()).await? {
+        Marking::Marked(_) => Outcome::Done,
+        Marking::AlreadyPaid => Outcome::refused("Nothing was changed: it was paid meanwhile."),
+        Marking::Refunded => Outcome::refused("Nothing was changed: it was given back meanwhile."),
+        Marking::NoReason => Outcome::invalid("reason", "Say why, in a few words: it stands in the audit log."),
+    })
+}
+
+async fn pay_back(doing: Doing<'_, Row>) -> Result<Outcome> {
+    Ok(match verbs::refund(doing.ctx, &doing.row.invoice, doing.actor, doing.input.reason()).await? {
+        Refunding::Refunded(_) => Outcome::Done,
+        Refunding::AlreadyRefunded => Outcome::refused("Nothing was changed: it was given back before."),
+        Refunding::NotPaid(_) => Outcome::refused("Nothing was changed: nothing was paid."),
+        Refunding::NoReason => Outcome::invalid("reason", "Say why, in a few words: it stands in the audit log."),
+    })
 }
 
 /// An invoice on the page of the person.

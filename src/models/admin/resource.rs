@@ -10,6 +10,7 @@ use super::description::{About, Action, Cell, Column, Doing, Field, Input, Outco
 use crate::models::{
     activities::Actor,
     listing::{self, Count, Found, Spec, Wish},
+    users::Role,
 };
 
 /// Rows of a spreadsheet that are read at once.
@@ -94,6 +95,7 @@ pub struct Button {
     pub icon: &'static str,
     pub is_grave: bool,
     pub has_page: bool,
+    pub least: Role,
 }
 
 /// The page about one row.
@@ -134,6 +136,7 @@ pub trait Resource: Send + Sync {
     /// `(name, label)` of the columns of the list.
     fn heads(&self) -> Vec<(&'static str, &'static str)>;
     fn row_actions(&self) -> Vec<Button>;
+    fn bulk_actions(&self) -> Vec<Button>;
     fn creations(&self) -> Vec<Button>;
     /// What the page says after an action, by its noun.
     fn said(&self, noun: &str) -> Option<&'static str>;
@@ -175,6 +178,10 @@ impl<T: Describe> Resource for T {
         self.actions().iter().map(Button::of).collect()
     }
 
+    fn bulk_actions(&self) -> Vec<Button> {
+        self.actions().iter().filter(|action| action.is_bulk).map(Button::of).collect()
+    }
+
     fn creations(&self) -> Vec<Button> {
         Describe::creations(self).iter().map(Button::of).collect()
     }
@@ -193,7 +200,7 @@ impl<T: Describe> Resource for T {
             filters: spec.filters.into_iter().map(|it| (it.name, it.label, it.options)).collect(),
             sorts: spec.sorts.iter().map(|sort| (sort.name, sort.label)).collect(),
             searches: spec.searches.iter().map(|search| search.name).collect(),
-            bulk: self.actions().iter().filter(|action| action.is_bulk).map(Button::of).collect(),
+            bulk: self.bulk_actions(),
             creations: Resource::creations(self),
         })
     }
@@ -382,7 +389,7 @@ async fn complaints<R>(
 
 impl Button {
     fn of<R>(action: &Action<R>) -> Self {
-        let Action { noun, label, icon, is_grave, .. } = *action;
-        Self { noun, label, icon, is_grave, has_page: action.has_page() }
+        let Action { noun, label, icon, is_grave, least, .. } = *action;
+        Self { noun, label, icon, is_grave, has_page: action.has_page(), least }
     }
 }

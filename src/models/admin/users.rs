@@ -20,7 +20,7 @@ use crate::models::{
     invoices, ledger_entries,
     listing::{By, Spec, words_of},
     notes, runs, sessions, subscriptions, text,
-    users::{self, Status},
+    users::{self, Appointment, Role, Status},
 };
 
 /// Rows that the page about a person shows of each kind.
@@ -51,7 +51,7 @@ impl Describe for Users {
         use rows::Column as C;
         Spec::new()
             .search("pid", By::Pid(C::Pid))
-            .search("email", By::Beginning(C::Email))
+            .search("email", By::Address(C::Email))
             .scope("new", "New", |_| C::Status.eq(text(Status::New)).into())
             .scope("activated", "Activated", |_| C::Status.eq(text(Status::Activated)).into())
             .scope("blocked", "Blocked", |_| C::Status.eq(text(Status::Blocked)).into())
@@ -149,6 +149,22 @@ impl Describe for Users {
                 .with(|_, _, _| Box::pin(async { Ok(grant_fields()) }))
                 .asking_why()
                 .done("It is granted."),
+            Action::new("month", "Give a month of the plan", "calendar-clock", |doing| Box::pin(give_month(doing)))
+                .when(|user: &Model| user.deleted_at.is_none())
+                .asking_why()
+                .following(|_| vec!["A whole month with all its pictures: at once, or behind what runs or waits.".into()])
+                .done("The month is given."),
+            Action::new("role", "Change the role", "users", |doing| Box::pin(appoint(doing)))
+                .when(|user: &Model| user.status() == Status::Activated)
+                .for_owners()
+                .grave(|_| {
+                    vec![
+                        "Support looks at these pages and changes nothing. Admins change what the business needs changed. Owners say who else may.".into(),
+                        "Who becomes an ordinary user again loses the second factor too.".into(),
+                    ]
+                })
+                .with(|_, user, _| role_fields(user))
+                .done("The role is changed."),
             Action::new("block", "Block", "x", |doing| Box::pin(block(doing)))
                 .when(|user: &Model| user.status() != Status::Blocked)
                 .grave(|_| {
@@ -369,6 +385,31 @@ async fn unblock(doing: Doing<'_, Model>) -> Result<Outcome> {
     Ok(told(user.is_some()))
 }
 
+async fn give_month(doing: Doing<'_, Model>) -> Result<Outcome> {
+    let given =
+        subscriptions::give_month(doing.ctx, doing.row.email(), doing.input.reason(), doing.actor).await?;
+    Ok(told(given.is_some()))
+}
+
+fn role_fields(user: &Model) -> BoxFuture<'_, Result<Vec<Field>>> {
+    Box::pin(async move {
+        let roles = ROLES.map(|role| (role.to_owned(), words_of(role)));
+        Ok(vec![Field::new("role", "Role", Kind::Choice(roles.into())).value(&user.role)])
+    })
+}
+
+async fn appoint(doing: Doing<'_, Model>) -> Result<Outcome> {
+    let Some(role) = Role::named(doing.input.text("role")) else {
+        return Ok(Outcome::invalid("role", "This does not fit here."));
+    };
+    Ok(match users::change_role(doing.ctx, doing.row.id, role, doing.input.reason(), doing.actor).await? {
+        Appointment::Changed(_) => Outcome::Done,
+        Appointment::Same(_) => Outcome::refused("Nothing was changed: the role is this already."),
+        Appointment::LastOwner => Outcome::refused("Nothing was changed: somebody has to own the place."),
+        Appointment::NotOpen | Appointment::Nobody => Outcome::refused("Nothing was changed: the account is not open."),
+    })
+}
+
 fn told(happened: bool) -> Outcome {
     if happened { Outcome::Done } else { Outcome::refused("There is no such account any more.") }
 }
@@ -494,7 +535,6 @@ mod tests {
 
     #[test]
     fn the_filter_knows_every_role() {
-        use crate::models::users::Role;
         use sea_orm::Iterable;
         assert_eq!(Role::iter().map(text).collect::<Vec<_>>(), ROLES);
     }

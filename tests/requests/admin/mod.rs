@@ -12,20 +12,23 @@ mod sheets;
 mod subscriptions;
 mod users;
 
-use nproxy::models::{activities as log, users as people};
+use nproxy::models::{
+    activities as log,
+    users::{self as people, Role},
+};
 use sandbox::{Fault, gemini::EVERY_KEY};
 
 use crate::support::{Answer, Person, TestApp};
 
-/// Somebody of this role, signed in.
-pub async fn staff(app: &TestApp, name: &str, role: &str) -> Person {
-    app.sql(&format!("UPDATE users SET role = '{role}' WHERE email = '{name}@example.com'")).await;
-    app.sign_in(name).await
+/// Somebody of this role, through the whole door.
+pub async fn staff(app: &TestApp, name: &str, role: Role) -> Person {
+    app.appoint(name, role).await;
+    app.sign_in_staff(name).await
 }
 
 /// An admin.
 pub async fn admin(app: &TestApp) -> Person {
-    staff(app, "cy", "admin").await
+    staff(app, "cy", Role::Admin).await
 }
 
 /// The activities that were written since there were so many.
@@ -79,5 +82,7 @@ pub async fn failed_run(app: &TestApp) -> i64 {
     let ada = app.sign_in("ada").await;
     ada.make("a secret lighthouse", &[]).await;
     app.sandbox.gemini().heal_all();
+    app.sql("UPDATE provider_keys SET state = 'active', cooldown_until = NULL, consecutive_failures = 0, ramp = NULL, incident_id = NULL").await;
+    app.sql("DELETE FROM incidents").await;
     app.count("SELECT MAX(id) FROM runs").await
 }
