@@ -48,6 +48,7 @@ mod m20261124_000039_subscriptions;
 mod m20261129_000040_notifications;
 mod m20261129_000050_listed;
 mod m20261129_000051_notes;
+mod m20261129_000052_viewings;
 mod m20261129_000060_owners;
 mod m20261129_000061_second_factors;
 mod m20261129_000062_switches;
@@ -99,6 +100,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000040_notifications::Migration),
             Box::new(m20261129_000050_listed::Migration),
             Box::new(m20261129_000051_notes::Migration),
+            Box::new(m20261129_000052_viewings::Migration),
             Box::new(m20261129_000060_owners::Migration),
             Box::new(m20261129_000061_second_factors::Migration),
             Box::new(m20261129_000062_switches::Migration),

@@ -6,6 +6,7 @@ mod dashboard;
 mod resources;
 mod second_factor;
 mod settings;
+mod viewings;
 
 use axum::routing::{get, post};
 use loco_rs::controller::Routes;
@@ -17,6 +18,8 @@ pub fn routes() -> Routes {
         .add("/admin/second-factor/enrolment", get(second_factor::offer).post(second_factor::enrol))
         .add("/admin/second-factor/qr", get(second_factor::code))
         .add("/admin/second-factor/renewal", post(second_factor::renew))
+        .add("/admin/users/{id}/view", get(viewings::new).post(viewings::create))
+        .add("/admin/viewing/end", post(viewings::end))
         .add("/admin/settings", get(settings::show))
         .add("/admin/settings/{name}", post(settings::throw))
         .add("/admin/settings/{name}/release", post(settings::release))

@@ -13,6 +13,7 @@ mod roles;
 pub mod second_factors;
 pub mod seeds;
 mod sign_in;
+pub mod viewing;
 
 use std::collections::HashMap;
 

@@ -11,10 +11,11 @@ use crate::models::{
     admin::{
         self,
         description::{About, Body, Cell, Field, Input, Kind, Section, Tone, dollars},
-        resource::{Asked, Button, Controls, Done, Line, Shown, Table},
+        resource::{Asked, Button, Controls, Describe, Done, Line, Shown, Table},
     },
     catalogue::money,
     listing::{Count, Wish},
+    users::{self, viewing::Viewing},
 };
 
 /// Keys of the address that are not the wish of a list.
@@ -169,6 +170,18 @@ pub struct DoneView {
     pub url: String,
     pub text: String,
     pub is_fine: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ViewingView {
+    pub email: String,
+    pub until: String,
+}
+
+/// The banner over the pages of somebody whom an admin looks at.
+#[must_use]
+pub fn viewing(viewing: &Viewing) -> ViewingView {
+    ViewingView { email: viewing.person.email().to_owned(), until: viewing.until.format("%H:%M UTC").to_string() }
 }
 
 /// Every resource, for the menu.
@@ -485,6 +498,42 @@ fn field(field: Field, input: &Input, complaint: &impl Fn(&str) -> String) -> Fi
         error: complaint(field.name),
         is_optional: field.is_optional,
         options,
+    }
+}
+
+/// The page that asks why somebody is to be looked at.
+#[must_use]
+pub fn view_as(person: &users::Model, complaint: &str) -> AskedView {
+    let about = Describe::about(&admin::users::Users);
+    let back = row_url(&about, person.id);
+    AskedView {
+        about: about_view(&about),
+        title: format!("See what {} sees", person.email()),
+        label: "Look",
+        icon: "user",
+        is_grave: false,
+        action: format!("{back}/view"),
+        back,
+        rows: Vec::new(),
+        left_out: Vec::new(),
+        ids: Vec::new(),
+        noun: "",
+        consequences: vec![
+            "For a quarter of an hour your studio is theirs, with what they wrote and made.".into(),
+            "Nothing can be changed meanwhile.".into(),
+            "That you looked, and why, stands in the audit log.".into(),
+        ],
+        fields: vec![FieldView {
+            name: "reason",
+            label: "Why",
+            kind: "line",
+            value: String::new(),
+            hint: "Stands in the audit log, for good.",
+            error: complaint.to_owned(),
+            is_optional: false,
+            options: Vec::new(),
+        }],
+        alert: String::new(),
     }
 }
 

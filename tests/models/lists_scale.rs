@@ -132,10 +132,13 @@ async fn grown(runs: usize, keys: usize, factor: f64) {
 /// So many more rows; the highest id of each table.
 async fn write(app: &TestApp, runs: usize, keys: usize) -> [i64; 3] {
     let people = runs / 10;
-    let (pid, numbers) = if is_postgres() {
-        ("gen_random_uuid()", |n: usize| format!("generate_series(1, {n}) n(i)"))
-    } else {
-        ("randomblob(16)", |n: usize| format!("(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {n}) SELECT i FROM n) n"))
+    let pid = if is_postgres() { "gen_random_uuid()" } else { "randomblob(16)" };
+    let numbers = |n: usize| {
+        if is_postgres() {
+            format!("generate_series(1, {n}) n(i)")
+        } else {
+            format!("(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {n}) SELECT i FROM n) n")
+        }
     };
     let mark = uuid::Uuid::new_v4().simple().to_string();
     app.sql(&format!(

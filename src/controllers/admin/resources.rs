@@ -50,7 +50,7 @@ fn of(kind: Kind, routes: Routes) -> Routes {
                       page: Page,
                       headers: HeaderMap,
                       Query(asked): Query<Pairs>| {
-                    index(kind, ctx, staff.user.is_admin(), page, headers, asked)
+                    index(kind, ctx, staff.user.role(), page, headers, asked)
                 },
             ),
         )
@@ -69,7 +69,7 @@ fn of(kind: Kind, routes: Routes) -> Routes {
                       Path(id): Path<i64>,
                       headers: HeaderMap,
                       Query(asked): Query<Pairs>| {
-                    show(kind, ctx, staff.user.is_admin(), page, id, headers, asked)
+                    show(kind, ctx, staff.user.role(), page, id, headers, asked)
                 },
             ),
         );
@@ -158,7 +158,7 @@ impl Acting for Confirmed<Owner> {
 async fn index(
     kind: Kind,
     ctx: AppContext,
-    may_change: bool,
+    role: Role,
     page: Page,
     headers: HeaderMap,
     asked: Pairs,
@@ -167,7 +167,7 @@ async fn index(
     let controls = kind.controls(&ctx).await?;
     let table = kind.list(&ctx, &wish).await?;
     let list = views::list(&kind.about(), &kind.heads(), &controls, table, &wish);
-    told(page, kind, &headers, &asked).html("admin/list.html", json!({ "list": list, "may_change": may_change }))
+    told(page, kind, &headers, &asked).html("admin/list.html", json!({ "list": list, "may_change": role >= Role::Admin }))
 }
 
 /// Written while it is read: a long list fills no memory, and a reader who leaves ends it.
@@ -187,26 +187,27 @@ fn sheet(kind: Kind, ctx: AppContext, asked: &Pairs) -> Result<Response> {
 async fn show(
     kind: Kind,
     ctx: AppContext,
-    may_change: bool,
+    role: Role,
     page: Page,
     id: i64,
     headers: HeaderMap,
     asked: Pairs,
 ) -> Result<Response> {
     let page = told(page, kind, &headers, &asked);
-    about_row(kind, &ctx, may_change, page, id, StatusCode::OK).await
+    about_row(kind, &ctx, role, page, id, StatusCode::OK).await
 }
 
 async fn about_row(
     kind: Kind,
     ctx: &AppContext,
-    may_change: bool,
+    role: Role,
     page: Page,
     id: i64,
     status: StatusCode,
 ) -> Result<Response> {
-    let Some(shown) = kind.show(ctx, id).await? else { return Err(Error::NotFound) };
-    let content = json!({ "shown": views::shown(&kind.about(), shown), "may_change": may_change });
+    let Some(mut shown) = kind.show(ctx, id).await? else { return Err(Error::NotFound) };
+    shown.buttons.retain(|button| button.least <= role);
+    let content = json!({ "shown": views::shown(&kind.about(), shown), "may_change": role >= Role::Admin });
     page.with_status(status, "admin/show.html", content)
 }
 
@@ -264,9 +265,9 @@ async fn act(
     match outcome {
         Outcome::Done => Ok(done_at(&views::row_url(&about, id), noun)),
         Outcome::Made(other) => Ok(done_at(&views::row_url(&about, other), noun)),
-        Outcome::Told(text) => about_row(kind, &ctx, true, page.saying("success", &text), id, StatusCode::OK).await,
+        Outcome::Told(text) => about_row(kind, &ctx, Role::Admin, page.saying("success", &text), id, StatusCode::OK).await,
         Outcome::Refused(why) => {
-            about_row(kind, &ctx, true, page.saying("warning", &why), id, StatusCode::CONFLICT).await
+            about_row(kind, &ctx, Role::Admin, page.saying("warning", &why), id, StatusCode::CONFLICT).await
         }
         Outcome::Invalid(complaints) => asked(kind, noun, &ctx, page, &[id], &input, &complaints).await,
         Outcome::Shown(sections) => {
@@ -333,7 +334,7 @@ async fn make(
         Outcome::Made(id) => Ok(done_at(&views::row_url(&about, id), noun)),
         Outcome::Done | Outcome::Shown(_) => Ok(done_at(&views::url(&about), noun)),
         Outcome::Told(text) => {
-            index(kind, ctx, true, page.saying("success", &text), HeaderMap::new(), Vec::new()).await
+            index(kind, ctx, Role::Admin, page.saying("success", &text), HeaderMap::new(), Vec::new()).await
         }
         Outcome::Refused(why) => asked_new(kind, noun, &ctx, page, &input, &[("", why)]).await,
         Outcome::Invalid(complaints) => asked_new(kind, noun, &ctx, page, &input, &complaints).await,

@@ -113,6 +113,10 @@ impl Describe for Users {
             ("Registered", Cell::Moment(user.created_at)),
             ("Activated", Cell::moment(user.activated_at)),
             ("Deleted", Cell::moment(user.deleted_at)),
+            ("Studio", match user.is_staff() || user.deleted_at.is_some() {
+                true => Cell::Nothing,
+                false => Cell::link("see what they see", format!("/admin/users/{}/view", user.id)),
+            }),
             ("Number", Cell::Number(user.id)),
             ("Id", Cell::Code(user.pid.to_string())),
         ];

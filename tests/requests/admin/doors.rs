@@ -267,6 +267,11 @@ async fn prepared(
             app.sql(&format!("UPDATE users SET status = 'activated' WHERE id = {user}")).await;
             (vec![("noun", "block".into()), ("id", user.to_string()), why], "block_user")
         }
+        "/admin/users/{id}/view" => {
+            app.sql(&format!("UPDATE users SET status = 'activated', role = 'user' WHERE id = {user}")).await;
+            (vec![why], "view_as")
+        }
+        "/admin/viewing/end" => (vec![], "end_view_as"),
         "/admin/users/{id}/month" => (vec![why], "grant_allowance"),
         "/admin/users/{id}/role" => (vec![("role", "support".into()), why], "change_role"),
         "/admin/payments/{id}/check" => (vec![], "check_invoice"),

@@ -11,6 +11,7 @@ mod proxies;
 mod sheets;
 mod subscriptions;
 mod users;
+mod viewing;
 
 use nproxy::models::{
     activities as log,

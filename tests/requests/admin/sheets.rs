@@ -24,14 +24,14 @@ async fn a_sheet_is_the_filtered_list_and_no_formula() {
     .await;
     let sheet = cy.get("/admin/keys/sheet?scope=disabled").await;
     assert_eq!(sheet.header("content-disposition"), "attachment; filename=\"keys.csv\"");
-    let mut reader = csv::Reader::from_reader(sheet.bytes.as_ref());
+    let mut reader = csv::Reader::from_reader(&sheet.bytes[..]);
     assert_eq!(reader.headers().unwrap().iter().take(2).collect::<Vec<_>>(), ["label", "state"]);
     let labels: Vec<_> = reader.records().map(|line| line.unwrap()[0].to_owned()).collect();
     assert_eq!(labels.len(), 1200);
     assert_eq!((labels[0].as_str(), labels[1199].as_str()), ("bulk 1200", "bulk 1"));
 
     let sheet = cy.get("/admin/keys/sheet?scope=active&sort=oldest").await;
-    let mut reader = csv::Reader::from_reader(sheet.bytes.as_ref());
+    let mut reader = csv::Reader::from_reader(&sheet.bytes[..]);
     let labels: Vec<_> = reader.records().map(|line| line.unwrap()[0].to_owned()).collect();
     assert_eq!(labels, ["'=cmd|' /C calc'!A0", "'+1", "'-2+3", "'@SUM(1)", "a,\"b\"", "' =1"]);
     app.finish().await;
