@@ -59,24 +59,40 @@ async fn is_rust(file: &Path) {
 /// F47 (DC-8): one command writes migration, noun, description and test, and puts each where it is found.
 #[tokio::test]
 async fn a_table_joins_the_admin_by_one_command() {
-    let (copy, end) = generated(&["coupon", "code:string!", "amount:big_int!", "used_at:tstz", "user:references"]).await;
+    let (copy, end) =
+        generated(&["coupon", "code:string!", "amount:big_int!", "used_at:tstz", "user:references"]).await;
     assert_eq!(end.code, Some(0), "{}", end.said());
-    let read = |file: &str| fs::read_to_string(copy.path().join(file)).unwrap_or_else(|error| panic!("{file}: {error}\n{}", end.said()));
+    let read = |file: &str| {
+        fs::read_to_string(copy.path().join(file)).unwrap_or_else(|error| panic!("{file}: {error}\n{}", end.said()))
+    };
     let migrations = fs::read_dir(copy.path().join("migration/src")).unwrap().flatten();
-    let migration = migrations.map(|file| file.file_name().into_string().unwrap()).find(|name| name.ends_with("_coupons.rs"));
+    let migration =
+        migrations.map(|file| file.file_name().into_string().unwrap()).find(|name| name.ends_with("_coupons.rs"));
     let migration = migration.expect("a migration");
     let module = migration.trim_end_matches(".rs");
     let list = read("migration/src/lib.rs");
-    assert!(list.contains(&format!("mod {module};")) && list.contains(&format!("Box::new({module}::Migration)")), "{list}");
+    assert!(
+        list.contains(&format!("mod {module};")) && list.contains(&format!("Box::new({module}::Migration)")),
+        "{list}"
+    );
     let table = read(&format!("migration/src/{migration}"));
-    for column in ["text(\"code\")", "big(\"amount\")", "at_null(\"used_at\")", "big(\"user_id\")", "references(\"user_id\", \"users\")", "fn down("] {
+    for column in [
+        "text(\"code\")",
+        "big(\"amount\")",
+        "at_null(\"used_at\")",
+        "big(\"user_id\")",
+        "references(\"user_id\", \"users\")",
+        "fn down(",
+    ] {
         assert!(table.contains(column), "{column}: {table}");
     }
     assert!(!table.contains("compile_error"), "{table}");
     let admin = read("src/models/admin.rs");
     assert!(admin.contains("pub mod coupons;") && admin.contains("    &coupons::Coupons,"), "{admin}");
     let description = read("src/models/admin/coupons.rs");
-    for part in ["path: \"coupons\"", "Column::new(\"code\", \"Code\"", "Cell::Number(row.amount)", "Cell::moment(row.used_at)"] {
+    for part in
+        ["path: \"coupons\"", "Column::new(\"code\", \"Code\"", "Cell::Number(row.amount)", "Cell::moment(row.used_at)"]
+    {
         assert!(description.contains(part), "{part}: {description}");
     }
     assert!(read("src/models/mod.rs").contains("pub mod coupons;"));

@@ -1,5 +1,6 @@
 {% set plural = name | plural | snake_case -%}
-{% set module = "m" ~ ts | date(format="%Y%m%d_%H%M%S") ~ "_" ~ plural -%}
+{% set at = ts | date(format="%Y%m%d_%H%M%S") -%}
+{% set module = "m" ~ at ~ "_" ~ plural -%}
 to: "migration/src/{{module}}.rs"
 skip_glob: "migration/src/m????????_??????_{{plural}}.rs"
 message: "The table `{{plural}}` has its migration. Say in its first lines what the table is for; then run `bin/entities`."
@@ -44,18 +45,18 @@ impl MigrationTrait for Migration {
                 {% endif -%}
                 {% endfor -%}
                 {% for reference in references -%}
-                {% set column = reference.1 | default(value="") -%}
-                {% if column == "" %}{% set column = reference.0 | replace(from="?", to="") ~ "_id" %}{% endif -%}
+                {% set target = reference.0 | replace(from="?", to="") -%}
+                {% if reference.1 == "" %}{% set column = target ~ "_id" %}{% else %}{% set column = reference.1 %}{% endif -%}
                 .col(big("{{column}}"))
-                .foreign_key(&mut references("{{column}}", "{{ reference.0 | replace(from="?", to="") | plural }}"))
+                .foreign_key(&mut references("{{column}}", "{{ target | plural }}"))
                 {% endfor -%}
                 .col(at("created_at"))
                 .take(),
         )
         .await?;
         {% for reference in references -%}
-        {% set column = reference.1 | default(value="") -%}
-        {% if column == "" %}{% set column = reference.0 | replace(from="?", to="") ~ "_id" %}{% endif -%}
+        {% set target = reference.0 | replace(from="?", to="") -%}
+        {% if reference.1 == "" %}{% set column = target ~ "_id" %}{% else %}{% set column = reference.1 %}{% endif -%}
         index(m, "{{plural}}", &["{{column}}", "id"]).await?;
         {% endfor -%}
         Ok(())

@@ -8,7 +8,7 @@ use crate::columns::{index, partial};
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-const LISTED: [(&str, &[&str]); 21] = [
+const LISTED: [(&str, &[&str]); 20] = [
     ("users", &["status", "id"]),
     ("users", &["role", "id"]),
     ("provider_keys", &["state", "id"]),
@@ -26,7 +26,6 @@ const LISTED: [(&str, &[&str]); 21] = [
     ("activities", &["resource_type", "id"]),
     ("jobs", &["state", "id"]),
     ("jobs", &["class", "id"]),
-    ("allowances", &["kind", "expires_at"]),
     ("notifications", &["sent_at", "id"]),
     ("notifications", &["channel", "id"]),
     ("notifications", &["kind", "id"]),

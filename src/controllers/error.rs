@@ -128,7 +128,8 @@ impl Problem {
         Self {
             code: "only_looking",
             title: "You are only looking",
-            text: "This is somebody else's account. Nothing was changed. End the view to do something as yourself.".into(),
+            text: "This is somebody else's account. Nothing was changed. End the view to do something as yourself."
+                .into(),
             action: Some(("Back to the admin", "/admin")),
         }
     }

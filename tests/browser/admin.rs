@@ -57,7 +57,10 @@ async fn a_day_of_an_admin() {
         window.sees("#timeline").await;
         assert_eq!(window.texts("#timeline tbody tr").await.len(), 3);
 
-        app.sql(&format!("UPDATE invoices SET state = 'expired', paid_at = NULL WHERE id = {invoice} AND state = 'new'")).await;
+        app.sql(&format!(
+            "UPDATE invoices SET state = 'expired', paid_at = NULL WHERE id = {invoice} AND state = 'new'"
+        ))
+        .await;
         if tag == "desk" {
             window.open(&format!("/admin/payments/{invoice}")).await;
             window.click("#actions a[href$='/marking']").await;
@@ -75,8 +78,15 @@ async fn a_day_of_an_admin() {
         let sheet = browser.downloaded().await;
         assert!(String::from_utf8_lossy(&sheet).starts_with("label,state,"), "{sheet:?}");
 
-        let written: Vec<_> = since(&app, before).await.into_iter().filter(|(who, ..)| *who == format!("admin:{}", me.id)).collect();
-        let mut expected = vec!["change_provider_key_state", "create_provider_key", "create_provider_key", "test_provider_key", "test_provider_key"];
+        let written: Vec<_> =
+            since(&app, before).await.into_iter().filter(|(who, ..)| *who == format!("admin:{}", me.id)).collect();
+        let mut expected = vec![
+            "change_provider_key_state",
+            "create_provider_key",
+            "create_provider_key",
+            "test_provider_key",
+            "test_provider_key",
+        ];
         if tag == "desk" {
             expected.push("mark_invoice_paid");
         }

@@ -93,7 +93,8 @@ async fn every_list_has_its_index() {
 
 /// A list that sorts would have to find everything first. What a search found is two hundred rows at most.
 fn is_sorting(line: &str, sql: &str) -> bool {
-    let sorts = line.contains("USE TEMP B-TREE FOR ORDER BY") || line.trim_start().trim_start_matches("-> ").starts_with("Sort ");
+    let sorts = line.contains("USE TEMP B-TREE FOR ORDER BY")
+        || line.trim_start().trim_start_matches("-> ").starts_with("Sort ");
     let is_few = sql.contains("\"id\" IN (") || sql.contains(" IN (SELECT") || sql.contains("LIMIT 200");
     sorts && sql.contains("LIMIT") && !is_few
 }

@@ -85,11 +85,10 @@ fn of(kind: Kind, routes: Routes) -> Routes {
     if !kind.bulk_actions().is_empty() {
         let at = format!("{base}/batch");
         // What is done to many at once is grave by itself.
-        let batch = get(
-            move |State(ctx): State<AppContext>, _: Confirmed<Admin>, page: Page, Query(asked): Query<Pairs>| {
+        let batch =
+            get(move |State(ctx): State<AppContext>, _: Confirmed<Admin>, page: Page, Query(asked): Query<Pairs>| {
                 ask_batch(kind, ctx, page, Input::new(asked))
-            },
-        );
+            });
         routes = routes.add(
             &at,
             batch.post(
@@ -167,7 +166,8 @@ async fn index(
     let controls = kind.controls(&ctx).await?;
     let table = kind.list(&ctx, &wish).await?;
     let list = views::list(&kind.about(), &kind.heads(), &controls, table, &wish);
-    told(page, kind, &headers, &asked).html("admin/list.html", json!({ "list": list, "may_change": role >= Role::Admin }))
+    told(page, kind, &headers, &asked)
+        .html("admin/list.html", json!({ "list": list, "may_change": role >= Role::Admin }))
 }
 
 /// Written while it is read: a long list fills no memory, and a reader who leaves ends it.
@@ -265,7 +265,9 @@ async fn act(
     match outcome {
         Outcome::Done => Ok(done_at(&views::row_url(&about, id), noun)),
         Outcome::Made(other) => Ok(done_at(&views::row_url(&about, other), noun)),
-        Outcome::Told(text) => about_row(kind, &ctx, Role::Admin, page.saying("success", &text), id, StatusCode::OK).await,
+        Outcome::Told(text) => {
+            about_row(kind, &ctx, Role::Admin, page.saying("success", &text), id, StatusCode::OK).await
+        }
         Outcome::Refused(why) => {
             about_row(kind, &ctx, Role::Admin, page.saying("warning", &why), id, StatusCode::CONFLICT).await
         }

@@ -10,9 +10,10 @@ use super::{
 };
 use crate::models::{
     _entities::{invoices, users as user_rows},
-    activities, clock,
+    activities,
     allowances::Standing,
     catalogue::money,
+    clock,
     invoices::{self as verbs, Marking, Model, Refunding, State, would_refund},
     listing::{By, Spec, words_of},
     payment_events, text, users,

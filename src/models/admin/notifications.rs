@@ -36,7 +36,9 @@ impl Describe for Notifications {
             .search("kind", By::Word(C::Kind))
             .search("key", By::Word(C::DedupeKey))
             .scope("waiting", "Not sent", |_| Condition::all().add(C::SentAt.is_null()))
-            .filter("channel", "Channel", ["mail", "telegram"].map(str::to_owned), |word| Some(C::Channel.eq(word).into()))
+            .filter("channel", "Channel", ["mail", "telegram"].map(str::to_owned), |word| {
+                Some(C::Channel.eq(word).into())
+            })
             .filter("kind", "Kind", [], |word| Some(C::Kind.eq(word).into()))
             .filter("user", "User", [], |word| Some(C::UserId.eq(word.parse::<i64>().ok()?).into()))
     }

@@ -113,10 +113,13 @@ impl Describe for Users {
             ("Registered", Cell::Moment(user.created_at)),
             ("Activated", Cell::moment(user.activated_at)),
             ("Deleted", Cell::moment(user.deleted_at)),
-            ("Studio", match user.is_staff() || user.deleted_at.is_some() {
-                true => Cell::Nothing,
-                false => Cell::link("see what they see", format!("/admin/users/{}/view", user.id)),
-            }),
+            (
+                "Studio",
+                match user.is_staff() || user.deleted_at.is_some() {
+                    true => Cell::Nothing,
+                    false => Cell::link("see what they see", format!("/admin/users/{}/view", user.id)),
+                },
+            ),
             ("Number", Cell::Number(user.id)),
             ("Id", Cell::Code(user.pid.to_string())),
         ];
@@ -390,8 +393,7 @@ async fn unblock(doing: Doing<'_, Model>) -> Result<Outcome> {
 }
 
 async fn give_month(doing: Doing<'_, Model>) -> Result<Outcome> {
-    let given =
-        subscriptions::give_month(doing.ctx, doing.row.email(), doing.input.reason(), doing.actor).await?;
+    let given = subscriptions::give_month(doing.ctx, doing.row.email(), doing.input.reason(), doing.actor).await?;
     Ok(told(given.is_some()))
 }
 

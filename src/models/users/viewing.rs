@@ -65,11 +65,7 @@ pub async fn look_away(ctx: &AppContext, session: &sessions::Model, actor: &Acto
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn viewing(
-    db: &impl ConnectionTrait,
-    session: &sessions::Model,
-    viewer: &Model,
-) -> Result<Option<Viewing>> {
+pub async fn viewing(db: &impl ConnectionTrait, session: &sessions::Model, viewer: &Model) -> Result<Option<Viewing>> {
     let (Some(id), Some(until)) = (session.viewed_id, session.viewed_until) else { return Ok(None) };
     if !viewer.is_admin() || until <= clock::now(db).await? {
         return Ok(None);
@@ -78,11 +74,7 @@ pub async fn viewing(
     Ok(person.map(|person| Viewing { person, until }))
 }
 
-async fn look(
-    txn: &DatabaseTransaction,
-    session: &sessions::Model,
-    at: Option<(i64, DateTimeUtc)>,
-) -> Result<()> {
+async fn look(txn: &DatabaseTransaction, session: &sessions::Model, at: Option<(i64, DateTimeUtc)>) -> Result<()> {
     sessions::Entity::update_many()
         .col_expr(Column::ViewedId, Expr::value(at.map(|(id, _)| id)))
         .col_expr(Column::ViewedUntil, Expr::value(at.map(|(_, until)| until)))
