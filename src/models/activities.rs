@@ -6,7 +6,7 @@ pub mod check;
 use loco_rs::Result;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, Statement,
+    QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -134,6 +134,25 @@ pub async fn about(db: &impl ConnectionTrait, resource_type: &str, resource_id: 
         .filter(Column::ResourceType.eq(resource_type))
         .filter(Column::ResourceId.eq(resource_id.to_string()))
         .order_by_desc(Column::Id)
+        .all(db)
+        .await?)
+}
+
+/// The newest about one thing.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn latest_about(
+    db: &impl ConnectionTrait,
+    resource_type: &str,
+    resource_id: i64,
+    count: u64,
+) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::ResourceType.eq(resource_type))
+        .filter(Column::ResourceId.eq(resource_id.to_string()))
+        .order_by_desc(Column::Id)
+        .limit(count)
         .all(db)
         .await?)
 }

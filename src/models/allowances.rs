@@ -31,7 +31,7 @@ pub use super::_entities::allowances::Model;
 pub use adjustment::{Adjustment, adjust, adjust_by_hand};
 pub(super) use granting::grant_trial;
 pub use granting::{Gift, Grant, grant, grant_by_hand};
-pub(super) use moving::{begin_at, end_now};
+pub(super) use moving::{begin_at, end_now, move_by};
 pub use revocation::{Revocation, Standing, revoke, revoke_by_hand};
 
 /// The most that an operator moves at once: far above anything sold, far below what a sum can hold.

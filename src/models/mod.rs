@@ -2,6 +2,7 @@
 
 mod _entities;
 pub mod activities;
+pub mod admin;
 pub mod allowances;
 pub mod assets;
 pub mod attempts;
@@ -14,8 +15,11 @@ pub mod generations;
 pub mod health;
 pub mod holds;
 pub mod invoices;
+pub mod jobs;
 pub mod ledger_entries;
 pub mod measures;
+pub mod listing;
+pub mod notes;
 pub mod notifications;
 pub mod outputs;
 pub mod payment_events;

@@ -3,10 +3,13 @@
 pub mod activation;
 pub mod balance;
 pub mod check;
+pub mod editing;
 pub mod health;
 pub(crate) mod incidents;
 mod lease;
 mod transitions;
+
+use std::collections::HashMap;
 
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
@@ -154,6 +157,24 @@ pub async fn named(db: &impl ConnectionTrait, name: &str) -> Result<Option<Model
         return by_id(db, id).await;
     }
     Ok(Entity::find().filter(Column::Label.eq(name)).one(db).await?)
+}
+
+/// Some of the keys that go through this proxy.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn through(db: &impl ConnectionTrait, proxy_id: i64, count: u64) -> Result<Vec<Model>> {
+    let some = Entity::find().filter(Column::ProxyId.eq(proxy_id)).order_by_asc(Column::Id);
+    Ok(some.limit(count).all(db).await?)
+}
+
+/// What these keys are called.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn labels(db: &impl ConnectionTrait, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, String>> {
+    let some = Entity::find().select_only().columns([Column::Id, Column::Label]).filter(Column::Id.is_in(ids));
+    Ok(some.into_tuple::<(i64, String)>().all(db).await?.into_iter().collect())
 }
 
 /// The row, locked until the transaction ends.

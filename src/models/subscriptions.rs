@@ -3,6 +3,7 @@
 //! Nothing renews by itself, and no state is stored: the clock decides it whenever it is asked.
 
 mod by_hand;
+mod changes;
 mod cycles;
 mod early_start;
 mod warnings;
@@ -21,6 +22,7 @@ use super::{
 
 pub use super::_entities::subscriptions::Model;
 pub use by_hand::give_month;
+pub use changes::{ByHand, cancel, extend};
 pub use cycles::{Cycles, State, cycles};
 pub use early_start::{EarlyStart, start_next_now};
 pub use warnings::{Stage, Warning, warn_due, warning};

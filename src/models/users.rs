@@ -13,11 +13,14 @@ mod roles;
 pub mod second_factors;
 pub mod seeds;
 mod sign_in;
+pub mod viewing;
+
+use std::collections::HashMap;
 
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, QueryFilter, sea_query::Expr,
+    EnumIter, QueryFilter, QuerySelect, sea_query::Expr,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -71,6 +74,16 @@ pub async fn by_email(db: &impl ConnectionTrait, email: &str) -> Result<Option<M
 /// The database does not answer.
 pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+/// The addresses of these people, as far as they have one.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn emails(db: &impl ConnectionTrait, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, String>> {
+    let some = Entity::find().select_only().columns([Column::Id, Column::Email]).filter(Column::Id.is_in(ids));
+    let some: Vec<(i64, Option<String>)> = some.into_tuple().all(db).await?;
+    Ok(some.into_iter().filter_map(|(id, email)| Some((id, email?))).collect())
 }
 
 impl Model {

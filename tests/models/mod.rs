@@ -16,6 +16,7 @@ mod ledger_races;
 mod ledger_scale;
 #[cfg(debug_assertions)]
 mod ledger_walk;
+mod lists_scale;
 mod notifications;
 mod pool_broken;
 mod pool_lost;

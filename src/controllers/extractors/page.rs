@@ -11,7 +11,7 @@ use loco_rs::{
 };
 use serde_json::{Value, json};
 
-use super::Visitor;
+use super::{Visitor, is_of_the_house};
 use crate::{
     context::Nproxy,
     controllers::{Error, Result},
@@ -20,7 +20,7 @@ use crate::{
         conversations::{self, Shelf},
         subscriptions,
         switches::{self, Switch, Switches},
-        users,
+        users::{self, viewing::Viewing},
     },
     views::{self, allowances::AllowanceView},
 };
@@ -47,7 +47,9 @@ impl FromRequestParts<AppContext> for Page {
         let ViewEngine(view) = ViewEngine::<TeraView>::from_request_parts(parts, ctx).await?;
         let allowance = allowance_of(ctx, user.as_ref()).await?;
         let thrown = switches::thrown(&ctx.db).await?;
-        let frame = frame(ctx, user.as_ref(), &allowance, &thrown, parts.uri.path());
+        let mut frame = frame(ctx, user.as_ref(), &allowance, &thrown, parts.uri.path());
+        let viewing = parts.extensions.get::<Viewing>().map(views::admin::viewing);
+        frame.insert("viewing".into(), json!(viewing));
         Ok(Self { view, frame, allowance, is_htmx: is_htmx(&parts.headers) })
     }
 }
@@ -135,6 +137,8 @@ pub fn frame(
         "path": path,
         "conversations": [],
         "older_url": "",
+        "viewing": null,
+        "menu": if is_of_the_house(path) { views::admin::menu() } else { Vec::new() },
     });
     match frame {
         Value::Object(frame) => frame,

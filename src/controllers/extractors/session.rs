@@ -10,10 +10,14 @@ use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use loco_rs::app::AppContext;
 use time::Duration;
 
-use super::page::is_htmx;
+use super::{page::is_htmx, staff::is_of_the_house};
 use crate::{
     controllers::Error,
-    models::{sessions, tokens::PlainToken, users},
+    models::{
+        sessions,
+        tokens::PlainToken,
+        users::{self, viewing::viewing},
+    },
 };
 
 const COOKIE: &str = "__Host-nproxy";
@@ -63,10 +67,22 @@ pub(super) async fn resumed(parts: &mut Parts, ctx: &AppContext) -> Result<Resum
     if let Some(known) = parts.extensions.get::<Resumed>() {
         return Ok(known.clone());
     }
-    let resumed = Resumed(match session_token(&parts.headers) {
+    let mut resumed = Resumed(match session_token(&parts.headers) {
         Some(token) => sessions::resume(&ctx.db, &token).await?,
         None => None,
     });
+    if let Resumed(Some((session, user))) = &mut resumed
+        && !is_of_the_house(parts.uri.path())
+        && parts.uri.path() != "/logout"
+        && let Some(viewing) = viewing(&ctx.db, session, user).await?
+    {
+        // Looking is all that there is: whatever would change something is refused before its handler hears of it.
+        if ![Method::GET, Method::HEAD].contains(&parts.method) {
+            return Err(Error::OnlyLooking);
+        }
+        *user = viewing.person.clone();
+        parts.extensions.insert(viewing);
+    }
     parts.extensions.insert(resumed.clone());
     Ok(resumed)
 }

@@ -17,6 +17,7 @@ pub mod key_leases;
 pub mod ledger_entries;
 pub mod links;
 pub mod materials;
+pub mod notes;
 pub mod notifications;
 pub mod outputs;
 pub mod payment_event_keys;
