@@ -80,7 +80,11 @@ async fn every_list_has_its_index() {
             // A walk that asks another table about each row ends when the page is full.
             let asks = sql.contains("LIMIT") && sql.contains("EXISTS");
             let reads_all = line.contains("Seq Scan") || (line.starts_with("SCAN") && !line.contains("CONSTANT ROW"));
-            let reads_some = line.contains("(subquery") || line.starts_with("SCAN some");
+            // What is searched for and was not found.
+            let reads_none = sql.contains("1 = 2") || sql.contains("WHERE FALSE");
+            // An index of just those rows that the scope has.
+            let is_scope = PARTIAL.iter().any(|index| line.contains(index));
+            let reads_some = line.starts_with("SCAN some") || reads_none || is_scope;
             if (reads_all && !stops && !asks && !reads_some) || is_sorting(&line, sql) {
                 slow.push(format!("{sql}: {line}"));
             }
@@ -90,6 +94,10 @@ async fn every_list_has_its_index() {
     assert!(slow.is_empty(), "{slow:#?}");
     app.finish().await;
 }
+
+/// The indexes of scopes of several states (`m20261129_000050_listed.rs`).
+const PARTIAL: [&str; 5] =
+    ["idx_invoices_odd", "idx_invoices_waiting", "idx_runs_live", "idx_provider_keys_waiting", "idx_users_staff"];
 
 /// A list that sorts would have to find everything first. What a search found is two hundred rows at most.
 fn is_sorting(line: &str, sql: &str) -> bool {
@@ -152,7 +160,7 @@ async fn write(app: &TestApp, runs: usize, keys: usize) -> [i64; 3] {
     app.sql(&format!(
         "INSERT INTO provider_keys (provider, label, secret_enc, secret_hint, state, epoch, consecutive_failures, max_concurrency, \
          turn, successes, failures, created_at, updated_at) SELECT 'gemini', '{mark} ' || n.i, 'x', '…', \
-         CASE WHEN n.i % 10 = 0 THEN 'cooldown' ELSE 'active' END, 0, 0, 1, 0, 0, 0, u.created_at, u.created_at \
+         CASE WHEN n.i % 10 = 0 THEN 'disabled' ELSE 'active' END, 0, 0, 1, 0, 0, 0, u.created_at, u.created_at \
          FROM {} CROSS JOIN users u WHERE u.email = 'ada@example.com'",
         numbers(keys)
     ))

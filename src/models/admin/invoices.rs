@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use loco_rs::{Result, app::AppContext};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::{
     description::{About, Action, Cell, Column, Doing, Outcome, Section, Tone},
@@ -15,7 +15,7 @@ use crate::models::{
     catalogue::money,
     clock,
     invoices::{self as verbs, Marking, Model, Refunding, State, would_refund},
-    listing::{By, Spec, words_of},
+    listing::{By, Spec, literal, words_of},
     payment_events, text, users,
 };
 
@@ -61,10 +61,8 @@ impl Describe for Invoices {
                     theirs.filter(C::UserId.in_subquery(who.into_query())).into_query()
                 }),
             )
-            .scope("waiting", "Waiting", |_| {
-                C::State.is_in([State::New, State::Pending, State::Confirming].map(text)).into()
-            })
-            .scope("unusual", "Unusual", |_| Condition::all().add(Expr::cust("late OR overpaid OR marked")))
+            .scope("waiting", "Waiting", |_| literal("state IN ('new', 'pending', 'confirming')"))
+            .scope("unusual", "Unusual", |_| literal("late OR overpaid OR marked"))
             .scope("underpaid", "Underpaid", |_| C::State.eq(text(State::Underpaid)).into())
             .scope("paid", "Paid", |_| C::State.eq(text(State::Paid)).into())
             .scope("refunded", "Refunded", |_| C::State.eq(text(State::Refunded)).into())
