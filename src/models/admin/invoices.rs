@@ -61,7 +61,9 @@ impl Describe for Invoices {
                     theirs.filter(C::UserId.in_subquery(who.into_query())).into_query()
                 }),
             )
-            .scope("waiting", "Waiting", |_| literal("state IN ('new', 'pending', 'confirming')"))
+            .scope("waiting", "Waiting", |_| {
+                literal("CASE WHEN state IN ('new', 'pending', 'confirming') THEN 1 ELSE 0 END = 1")
+            })
             .scope("unusual", "Unusual", |_| literal("late OR overpaid OR marked"))
             .scope("underpaid", "Underpaid", |_| C::State.eq(text(State::Underpaid)).into())
             .scope("paid", "Paid", |_| C::State.eq(text(State::Paid)).into())

@@ -66,7 +66,9 @@ impl Describe for Keys {
             .search("label", By::Beginning(C::Label))
             .scope("active", "In service", |_| C::State.eq(text(State::Active)).into())
             .scope("resting", "Resting", |_| C::State.eq(text(State::Cooldown)).into())
-            .scope("waiting", "Waiting for you", |_| literal("state IN ('manual_review', 'out_of_funds')"))
+            .scope("waiting", "Waiting for you", |_| {
+                literal("CASE WHEN state IN ('manual_review', 'out_of_funds') THEN 1 ELSE 0 END = 1")
+            })
             .scope("disabled", "Disabled", |_| C::State.eq(text(State::Disabled)).into())
             .filter("state", "State", states(), |word| Some(C::State.eq(word).into()))
             .filter("proxy", "Proxy", [], |word| Some(C::ProxyId.eq(word.parse::<i64>().ok()?).into()))

@@ -65,7 +65,7 @@ impl Describe for Runs {
         Spec::new()
             .search("run", By::Pid(C::Pid))
             .search("user", By::Elsewhere(of_address))
-            .scope("live", "Under way", |_| literal("state IN ('queued', 'running')"))
+            .scope("live", "Under way", |_| literal("CASE WHEN state IN ('queued', 'running') THEN 1 ELSE 0 END = 1"))
             .scope("succeeded", "Succeeded", |_| C::State.eq(text(State::Succeeded)).into())
             .scope("failed", "Failed", |_| C::State.eq(text(State::Failed)).into())
             .scope("canceled", "Canceled", |_| C::State.eq(text(State::Canceled)).into())

@@ -55,7 +55,9 @@ impl Describe for Users {
             .scope("new", "New", |_| C::Status.eq(text(Status::New)).into())
             .scope("activated", "Activated", |_| C::Status.eq(text(Status::Activated)).into())
             .scope("blocked", "Blocked", |_| C::Status.eq(text(Status::Blocked)).into())
-            .scope("staff", "Staff", |_| literal("role IN ('support', 'admin', 'owner')"))
+            .scope("staff", "Staff", |_| {
+                literal("CASE WHEN role IN ('support', 'admin', 'owner') THEN 1 ELSE 0 END = 1")
+            })
             .filter("role", "Role", ROLES.map(str::to_owned), |word| Some(C::Role.eq(word).into()))
     }
 
