@@ -80,7 +80,11 @@ async fn every_list_has_its_index() {
             // A walk that asks another table about each row ends when the page is full.
             let asks = sql.contains("LIMIT") && sql.contains("EXISTS");
             let reads_all = line.contains("Seq Scan") || (line.starts_with("SCAN") && !line.contains("CONSTANT ROW"));
-            let reads_some = line.contains("(subquery") || line.starts_with("SCAN some");
+            // What is searched for and was not found.
+            let reads_none = sql.contains("1 = 2") || sql.contains("WHERE FALSE");
+            // An index of just those rows that the scope has.
+            let is_scope = PARTIAL.iter().any(|index| line.contains(index));
+            let reads_some = line.starts_with("SCAN some") || reads_none || is_scope;
             if (reads_all && !stops && !asks && !reads_some) || is_sorting(&line, sql) {
                 slow.push(format!("{sql}: {line}"));
             }
@@ -91,11 +95,18 @@ async fn every_list_has_its_index() {
     app.finish().await;
 }
 
+/// The indexes of scopes of several states (`m20261129_000050_listed.rs`).
+const PARTIAL: [&str; 5] =
+    ["idx_invoices_odd", "idx_invoices_waiting", "idx_runs_live", "idx_provider_keys_waiting", "idx_users_staff"];
+
 /// A list that sorts would have to find everything first. What a search found is two hundred rows at most.
 fn is_sorting(line: &str, sql: &str) -> bool {
     let sorts = line.contains("USE TEMP B-TREE FOR ORDER BY")
         || line.trim_start().trim_start_matches("-> ").starts_with("Sort ");
-    let is_few = sql.contains("\"id\" IN (") || sql.contains(" IN (SELECT") || sql.contains("LIMIT 200");
+    let is_few = sql.contains("1 = 2")
+        || sql.contains("\"id\" IN (")
+        || sql.contains(" IN (SELECT")
+        || sql.contains("LIMIT 200");
     sorts && sql.contains("LIMIT") && !is_few
 }
 
@@ -119,7 +130,13 @@ async fn grown(runs: usize, keys: usize, factor: f64) {
     let small = write(&app, 1_000, 200).await;
     let before = measured(&app, small).await;
     let large = write(&app, runs, keys).await;
-    let after = measured(&app, large).await;
+    let mut after = measured(&app, large).await;
+    // On a busy machine a look may take as long as it likes; the best of many is what the list takes.
+    for _ in 0..3 {
+        for (what, took) in measured(&app, large).await {
+            after.entry(what).and_modify(|best| *best = took.min(*best));
+        }
+    }
     for (what, took) in &after {
         let was = before[what];
         println!("{what}: {was:.1?} with few, {took:.1?} with many");
@@ -152,7 +169,7 @@ async fn write(app: &TestApp, runs: usize, keys: usize) -> [i64; 3] {
     app.sql(&format!(
         "INSERT INTO provider_keys (provider, label, secret_enc, secret_hint, state, epoch, consecutive_failures, max_concurrency, \
          turn, successes, failures, created_at, updated_at) SELECT 'gemini', '{mark} ' || n.i, 'x', '…', \
-         CASE WHEN n.i % 10 = 0 THEN 'cooldown' ELSE 'active' END, 0, 0, 1, 0, 0, 0, u.created_at, u.created_at \
+         CASE WHEN n.i % 10 = 0 THEN 'disabled' ELSE 'active' END, 0, 0, 1, 0, 0, 0, u.created_at, u.created_at \
          FROM {} CROSS JOIN users u WHERE u.email = 'ada@example.com'",
         numbers(keys)
     ))
@@ -187,9 +204,13 @@ async fn measured(app: &TestApp, highest: [i64; 3]) -> BTreeMap<String, Duration
                 times.insert(format!("{path} {} {page}", scope.0), best);
             }
         }
-        let began = Instant::now();
-        resource.controls(&app.ctx).await.unwrap();
-        times.insert(format!("{path} counts"), began.elapsed());
+        let mut best = Duration::MAX;
+        for _ in 0..12 {
+            let began = Instant::now();
+            resource.controls(&app.ctx).await.unwrap();
+            best = best.min(began.elapsed());
+        }
+        times.insert(format!("{path} counts"), best);
     }
     times
 }

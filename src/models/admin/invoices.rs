@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use loco_rs::{Result, app::AppContext};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::{
     description::{About, Action, Cell, Column, Doing, Outcome, Section, Tone},
@@ -15,7 +15,7 @@ use crate::models::{
     catalogue::money,
     clock,
     invoices::{self as verbs, Marking, Model, Refunding, State, would_refund},
-    listing::{By, Spec, words_of},
+    listing::{By, Spec, literal, words_of},
     payment_events, text, users,
 };
 
@@ -62,9 +62,9 @@ impl Describe for Invoices {
                 }),
             )
             .scope("waiting", "Waiting", |_| {
-                C::State.is_in([State::New, State::Pending, State::Confirming].map(text)).into()
+                literal("CASE WHEN state IN ('new', 'pending', 'confirming') THEN 1 ELSE 0 END = 1")
             })
-            .scope("unusual", "Unusual", |_| Condition::all().add(Expr::cust("late OR overpaid OR marked")))
+            .scope("unusual", "Unusual", |_| literal("late OR overpaid OR marked"))
             .scope("underpaid", "Underpaid", |_| C::State.eq(text(State::Underpaid)).into())
             .scope("paid", "Paid", |_| C::State.eq(text(State::Paid)).into())
             .scope("refunded", "Refunded", |_| C::State.eq(text(State::Refunded)).into())

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use loco_rs::{Result, app::AppContext};
-use sea_orm::{ColumnTrait, Condition, Order};
+use sea_orm::{ColumnTrait, Order};
 
 use super::{
     description::{About, Action, Cell, Column, Doing, Field, Input, Kind, Outcome, Section, Tone},
@@ -16,7 +16,7 @@ use crate::{
     models::{
         _entities::provider_keys,
         activities, attempts,
-        listing::{By, Spec},
+        listing::{By, Spec, literal},
         provider_keys::{
             Addition, MAX_CONCURRENCY, Model, NewKey, State,
             activation::{self, Activation},
@@ -62,14 +62,12 @@ impl Describe for Keys {
 
     fn spec(&self) -> Spec<Self::Entity> {
         use provider_keys::Column as C;
-        let is = |state: State| C::State.eq(text(state)).into();
-        let _: fn(State) -> Condition = is;
         Spec::new()
             .search("label", By::Beginning(C::Label))
             .scope("active", "In service", |_| C::State.eq(text(State::Active)).into())
             .scope("resting", "Resting", |_| C::State.eq(text(State::Cooldown)).into())
             .scope("waiting", "Waiting for you", |_| {
-                Condition::all().add(C::State.is_in([text(State::ManualReview), text(State::OutOfFunds)]))
+                literal("CASE WHEN state IN ('manual_review', 'out_of_funds') THEN 1 ELSE 0 END = 1")
             })
             .scope("disabled", "Disabled", |_| C::State.eq(text(State::Disabled)).into())
             .filter("state", "State", states(), |word| Some(C::State.eq(word).into()))

@@ -18,7 +18,7 @@ use crate::adapters::images::Output;
 use crate::models::{
     _entities::{generations, runs, users as user_rows},
     attempts, holds,
-    listing::{self, By, Spec, words_of},
+    listing::{self, By, Spec, literal, words_of},
     outputs,
     provider_keys::labels,
     runs::{Model, Reason, State, reveal},
@@ -65,7 +65,7 @@ impl Describe for Runs {
         Spec::new()
             .search("run", By::Pid(C::Pid))
             .search("user", By::Elsewhere(of_address))
-            .scope("live", "Under way", |_| C::State.is_in([text(State::Queued), text(State::Running)]).into())
+            .scope("live", "Under way", |_| literal("CASE WHEN state IN ('queued', 'running') THEN 1 ELSE 0 END = 1"))
             .scope("succeeded", "Succeeded", |_| C::State.eq(text(State::Succeeded)).into())
             .scope("failed", "Failed", |_| C::State.eq(text(State::Failed)).into())
             .scope("canceled", "Canceled", |_| C::State.eq(text(State::Canceled)).into())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use loco_rs::app::Hooks;
 use nproxy::{
     app::App,
-    models::{admin::ALL, users::Role},
+    models::{activities::Actor, admin::ALL, users::Role},
 };
 use reqwest::Method;
 
@@ -66,7 +66,8 @@ async fn furnished() -> TestApp {
          SELECT 'receipt', 'test', 'mail', id, '{}', created_at FROM users WHERE email = 'ada@example.com'",
     )
     .await;
-    app.task("proxy_add", &[("label", "way"), ("url", "http://ann:canary@127.0.0.1:9")]).await.unwrap();
+    let address = "http://ann:canary@127.0.0.1:9".to_owned().into();
+    nproxy::models::proxies::add(&app.ctx, "way", &address, &Actor::System).await.unwrap();
     app.idle().await;
     app.sql(
         "INSERT INTO jobs (class, args, queue, priority, state, run_at, attempts, max_attempts, last_error, created_at, \

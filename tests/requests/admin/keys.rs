@@ -172,8 +172,10 @@ async fn a_resting_key_says_until_when() {
     let cy = admin(&app).await;
     let me = app.user("cy").await;
     let id = app.key("sandbox-k3").await.id;
-    app.sql(&format!("UPDATE provider_keys SET state = 'cooldown', state_reason = 'rate_limited' WHERE id = {id}"))
-        .await;
+    app.sql(&format!(
+        "UPDATE provider_keys SET state = 'cooldown', state_reason = 'rate_limited', cooldown_until = created_at WHERE id = {id}"
+    ))
+    .await;
     let until = chrono::DateTime::from_timestamp(1_900_000_000, 0).unwrap();
     app.set_time("provider_keys", "cooldown_until", until, &format!("id = {id}")).await;
     let facts = cy.get(&format!("/admin/keys/{id}")).await.html().lines("#facts");

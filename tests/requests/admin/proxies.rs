@@ -29,7 +29,7 @@ async fn a_proxy_is_looked_after() {
     assert_eq!(added.location(), "/admin/proxies/1?done=new");
 
     let page = cy.get("/admin/proxies/1").await;
-    assert!(page.html().lines("#facts").contains("socks5://ann:***@127.0.0.1:"), "{}", page.html().lines("#facts"));
+    assert!(page.html().lines("#facts").contains("socks5h://ann:***@127.0.0.1:"), "{}", page.html().lines("#facts"));
     for path in
         ["/admin/proxies", "/admin/proxies/1", "/admin/proxies/1/edit", "/admin/proxies/sheet", "/admin/activities"]
     {
