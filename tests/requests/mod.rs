@@ -1,7 +1,7 @@
 mod account;
 mod accounts;
-mod admin_audit;
 pub mod admin;
+mod admin_audit;
 mod admin_door;
 mod admin_settings;
 mod admin_standing;
