@@ -45,6 +45,7 @@ mod m20261124_000033_payment_events;
 mod m20261124_000034_payment_event_keys;
 mod m20261124_000038_ways_to_pay;
 mod m20261124_000039_subscriptions;
+mod m20261129_000080_job_keys;
 
 pub struct Migrator;
 
@@ -88,6 +89,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000034_payment_event_keys::Migration),
             Box::new(m20261124_000038_ways_to_pay::Migration),
             Box::new(m20261124_000039_subscriptions::Migration),
+            Box::new(m20261129_000080_job_keys::Migration),
         ]
     }
 }
