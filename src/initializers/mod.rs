@@ -3,7 +3,10 @@
 pub mod database;
 pub mod edge;
 pub mod errors;
+pub mod health;
 pub mod people;
 pub mod sandbox;
+pub mod schema;
+pub mod start;
 pub mod timetable;
 pub mod views;
