@@ -18,6 +18,7 @@ mod browser;
 mod chaos;
 mod migrations;
 mod models;
+mod production;
 mod requests;
 mod support;
 mod tasks;
