@@ -19,7 +19,7 @@ use crate::{
     context::Parts,
     controllers, initializers, settings, tasks,
     workers::{
-        apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_receipt::DeliverReceipt,
+        apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_notice::DeliverNotice,
         erase_conversation::EraseConversation, erase_files::EraseFiles, erase_picture::ErasePicture,
         fulfil_run::FulfilRun, run_task::RunTask,
     },
@@ -68,6 +68,7 @@ impl Hooks for App {
 
     async fn initializers(_ctx: &AppContext) -> Result<Vec<Box<dyn Initializer>>> {
         Ok(vec![
+            Box::new(initializers::metrics::Metrics),
             Box::new(initializers::sandbox::Sandbox),
             Box::new(initializers::people::People),
             Box::new(initializers::timetable::Timetable),
@@ -98,6 +99,7 @@ impl Hooks for App {
             .add_route(controllers::billing::routes())
             .add_route(controllers::pay::routes())
             .add_route(controllers::webhooks::routes())
+            .add_route(controllers::admin::routes())
             .add_route(controllers::health::routes())
     }
 
@@ -107,7 +109,7 @@ impl Hooks for App {
         queue.register(EraseConversation::build(ctx)).await?;
         queue.register(DeliverMail::build(ctx)).await?;
         queue.register(ApplyPayment::build(ctx)).await?;
-        queue.register(DeliverReceipt::build(ctx)).await?;
+        queue.register(DeliverNotice::build(ctx)).await?;
         queue.register(EraseFiles::build(ctx)).await?;
         queue.register(RunTask::build(ctx)).await?;
         Ok(())

@@ -45,6 +45,9 @@ pub struct Settings {
     /// Whose `X-Forwarded-For` is believed.
     #[serde(default)]
     pub trusted_proxies: Networks,
+    /// Where Prometheus reads `/metrics`, apart from the site; 0 = nowhere.
+    #[serde(default)]
+    pub metrics_port: u16,
     /// Hints about jobs travel through this Redis; empty = inside the process.
     #[serde(default = "no_secret")]
     pub redis_url: SecretString,

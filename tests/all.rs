@@ -16,6 +16,7 @@ mod adapters;
 mod bench;
 mod browser;
 mod chaos;
+mod generator;
 mod migrations;
 mod models;
 mod production;

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures::future::join_all;
+use sandbox::{Webhooks, btcpay::WEBHOOK_SECRET};
 use sea_orm::{ConnectionTrait, Statement, prelude::DateTimeUtc};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, delivery_of};
 
 const RUNS: usize = 100;
 const PROVIDER: Duration = Duration::from_millis(200);
@@ -61,4 +63,43 @@ async fn overhead() {
         after[runs / 2]
     );
     assert!(median <= MEDIAN_MS, "the median is above {MEDIAN_MS} ms");
+}
+
+const DELIVERIES: u32 = 1_000;
+const A_SECOND: u32 = 100;
+const WEBHOOK_P99_MS: f64 = 500.0;
+
+/// It must show: of a thousand webhooks, a hundred in each second, 99 of 100 are written down and answered within half a
+/// second, while the jobs that they make ask the processor.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: bin/bench"]
+async fn webhooks() {
+    let app = TestApp::start().await;
+    app.sandbox.btcpay().courier().webhooks(Webhooks::Off);
+    let mut references = Vec::new();
+    for name in ["ada", "bo", "dee", "eve"] {
+        let path = app.bill(&app.sign_in(name).await, "btcpay").await;
+        references.push(app.reference(&path).await);
+    }
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let begins = Instant::now() + Duration::from_millis(100);
+    let deliveries = (0..DELIVERIES).map(|at| {
+        let (app, client, reference) = (&app, &client, &references[at as usize % references.len()]);
+        async move {
+            let due = begins + Duration::from_secs(1) * at / A_SECOND;
+            sleep_until(due).await;
+            let body = delivery_of(&format!("bench{at}"), "InvoiceProcessing", reference);
+            assert_eq!(app.post_webhook_by(client, "btcpay", body, WEBHOOK_SECRET).await, 200);
+            due.elapsed().as_secs_f64() * 1000.0
+        }
+    });
+    let mut took = join_all(deliveries).await;
+    let lasted = begins.elapsed();
+    took.sort_by(f64::total_cmp);
+    assert_eq!(app.count("SELECT COUNT(*) FROM payment_events").await, i64::from(DELIVERIES), "all are written down");
+    app.idle().await;
+    app.finish().await;
+    let (median, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
+    println!("{DELIVERIES} webhooks in {lasted:.1?}: median {median:.1} ms, p99 {p99:.1} ms until they are answered");
+    assert!(p99 < WEBHOOK_P99_MS, "the slowest of a hundred takes longer than {WEBHOOK_P99_MS} ms");
 }

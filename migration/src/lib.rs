@@ -45,6 +45,15 @@ mod m20261124_000033_payment_events;
 mod m20261124_000034_payment_event_keys;
 mod m20261124_000038_ways_to_pay;
 mod m20261124_000039_subscriptions;
+mod m20261129_000040_notifications;
+mod m20261129_000050_listed;
+mod m20261129_000051_notes;
+mod m20261129_000052_viewings;
+mod m20261129_000060_owners;
+mod m20261129_000061_second_factors;
+mod m20261129_000062_switches;
+mod m20261129_000063_activity_heads;
+mod m20261129_000064_windows_of_time;
 mod m20261129_000080_job_keys;
 
 pub struct Migrator;
@@ -89,7 +98,17 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000034_payment_event_keys::Migration),
             Box::new(m20261124_000038_ways_to_pay::Migration),
             Box::new(m20261124_000039_subscriptions::Migration),
+            Box::new(m20261129_000040_notifications::Migration),
+            Box::new(m20261129_000050_listed::Migration),
+            Box::new(m20261129_000051_notes::Migration),
+            Box::new(m20261129_000052_viewings::Migration),
+            Box::new(m20261129_000060_owners::Migration),
+            Box::new(m20261129_000061_second_factors::Migration),
+            Box::new(m20261129_000062_switches::Migration),
+            Box::new(m20261129_000063_activity_heads::Migration),
+            Box::new(m20261129_000064_windows_of_time::Migration),
             Box::new(m20261129_000080_job_keys::Migration),
+            // migrations
         ]
     }
 }

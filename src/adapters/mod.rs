@@ -1,5 +1,6 @@
 //! What speaks to somebody else's computer. Imports nothing of ours but settings.
 
 pub mod images;
+pub mod mail;
 pub mod payments;
 pub mod storage;

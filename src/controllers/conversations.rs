@@ -190,6 +190,7 @@ pub(super) fn refusal(submission: Submission) -> Result<(StatusCode, Faults)> {
         Submission::Barred => {
             base(StatusCode::FORBIDDEN, "Your account cannot start pictures any more. Nothing was charged.")
         }
+        Submission::Paused(says) => Ok((StatusCode::CONFLICT, Faults(vec![("base", says)]))),
         Submission::Gone => Err(Error::NotFound),
         Submission::Accepted { .. } | Submission::Repeated { .. } => Ok((StatusCode::OK, Faults::default())),
     }

@@ -20,6 +20,8 @@ pub enum Error {
     DeadLink,
     /// Sign in first.
     SignInFirst,
+    /// Somebody of the house looks through another's eyes, and tried to change something there.
+    OnlyLooking,
     /// The request cannot be read.
     BadRequest(&'static str),
     /// Too many tries; nothing was done.
@@ -122,6 +124,16 @@ impl Problem {
         }
     }
 
+    fn only_looking() -> Self {
+        Self {
+            code: "only_looking",
+            title: "You are only looking",
+            text: "This is somebody else's account. Nothing was changed. End the view to do something as yourself."
+                .into(),
+            action: Some(("Back to the admin", "/admin")),
+        }
+    }
+
     fn too_often(refused: Refused, way_out: Option<WayOut>) -> Self {
         let mut text = format!(
             "There were too many tries, so this one was not looked at. Wait {} and try again.",
@@ -152,6 +164,7 @@ impl IntoResponse for Error {
         let (status, problem) = match self {
             Self::NotFound => (StatusCode::NOT_FOUND, Problem::of_status(StatusCode::NOT_FOUND)),
             Self::DeadLink => (StatusCode::NOT_FOUND, Problem::dead_link()),
+            Self::OnlyLooking => (StatusCode::FORBIDDEN, Problem::only_looking()),
             Self::SignInFirst => (StatusCode::UNAUTHORIZED, Problem::of_status(StatusCode::UNAUTHORIZED)),
             Self::BadRequest(text) => {
                 (StatusCode::BAD_REQUEST, Problem { text: text.into(), ..Problem::of_status(StatusCode::BAD_REQUEST) })

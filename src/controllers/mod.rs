@@ -1,6 +1,7 @@
 //! Doors for browsers: find, call one verb, answer.
 
 pub mod account;
+pub mod admin;
 pub mod billing;
 pub mod conversations;
 pub mod dashboard;

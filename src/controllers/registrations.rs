@@ -20,7 +20,7 @@ use super::{
 use crate::models::{
     sessions,
     tokens::PlainToken,
-    users::{self, LinkState, Purpose, links, password_fault},
+    users::{self, LinkState, Purpose, Registration, links, password_fault},
 };
 
 /// Nobody's address is longer (RFC 5321).
@@ -60,8 +60,11 @@ async fn create(
         let again = form(email, email_fault, &password_fault, "");
         return page.with_status(StatusCode::UNPROCESSABLE_ENTITY, "users/register.html", again);
     }
-    users::register(&ctx, &client, email, &given.password).await??;
-    page.html("users/check_mail.html", json!({ "email": email, "what": "activation" }))
+    match users::register(&ctx, &client, email, &given.password).await? {
+        Registration::Mailed => page.html("users/check_mail.html", json!({ "email": email, "what": "activation" })),
+        Registration::Closed => page.with_status(StatusCode::FORBIDDEN, "users/register.html", form(email, "", "", "")),
+        Registration::TooOften(refused) => Err(refused.into()),
+    }
 }
 
 /// Only shows the button: programs that follow every link of a mail use nothing up.

@@ -41,7 +41,7 @@ struct Next {
 
 async fn new(Visitor(user): Visitor, page: Page, Query(query): Query<Next>) -> Result<Response> {
     if user.is_some() {
-        return Ok(Redirect::to(inside(&query.next)).into_response());
+        return Ok(Redirect::to(after(&query.next)).into_response());
     }
     page.html("users/login.html", filled("", "", &query.next))
 }
@@ -61,7 +61,7 @@ async fn create(
                 sessions::revoke(&ctx.db, &old).await?;
             }
             let token = sessions::start(&ctx.db, &user, &client).await?;
-            return Ok((jar.add(session_cookie(&token)), Redirect::to(inside(&login.next))).into_response());
+            return Ok((jar.add(session_cookie(&token)), Redirect::to(after(&login.next))).into_response());
         }
         SignIn::Unverified => "Verify your e-mail address first. We have sent you a link.",
         SignIn::Blocked => "This account is blocked. Write to support if you think that is a mistake.",
@@ -80,15 +80,21 @@ async fn destroy(State(ctx): State<AppContext>, headers: HeaderMap, jar: CookieJ
 
 fn filled(email: &str, base: &str, next: &str) -> serde_json::Value {
     let mut form = form(email, "", "", base);
-    form["form"]["next"] = json!(if inside(next) == next { next } else { "" });
+    form["form"]["next"] = json!(inside(next).unwrap_or_default());
     form
 }
 
-/// Where to go after signing in: a path of this site or the studio, never anywhere else.
-fn inside(next: &str) -> &str {
-    let is_path =
-        next.starts_with("/app") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && !next.contains("//");
-    if is_path { next } else { "/app/conversations" }
+/// Where to go after signing in.
+fn after(next: &str) -> &str {
+    inside(next).unwrap_or("/app/conversations")
+}
+
+/// A path of this site, or nothing: nobody is sent elsewhere.
+#[must_use]
+pub fn inside(next: &str) -> Option<&str> {
+    let is_ours = next.starts_with("/app") || next.starts_with("/admin");
+    let is_path = is_ours && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && !next.contains("//");
+    is_path.then_some(next)
 }
 
 pub fn routes() -> Routes {
@@ -101,8 +107,8 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_elsewhere() {
-        for kept in ["/app", "/app/conversations/0190?from=x", "/app/billing"] {
-            assert_eq!(inside(kept), kept);
+        for kept in ["/app", "/app/conversations/0190?from=x", "/app/billing", "/admin", "/admin/users?q=a"] {
+            assert_eq!(inside(kept), Some(kept));
         }
         for refused in [
             "",
@@ -115,7 +121,7 @@ mod tests {
             "/app/\u{1}",
             "/app/ü",
         ] {
-            assert_eq!(inside(refused), "/app/conversations", "{refused}");
+            assert_eq!(inside(refused), None, "{refused}");
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What every request passes: its reference and log line, errors for people, cross-site protection, strict headers,
-//! limits, compression, static files.
+//! limits, compression, static files, the door of `/admin`.
 
 use std::time::Instant;
 
@@ -18,8 +18,8 @@ use loco_rs::{
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir};
 
-use super::errors;
-use crate::controllers;
+use super::{errors, house};
+use crate::{controllers, models::measures};
 
 /// Forms without a file; those with one say so at their route.
 const BODY_MAX: usize = 64 * 1024;
@@ -63,12 +63,23 @@ impl Initializer for Edge {
             .layer(middleware::from_fn_with_state(ctx.clone(), errors::explain))
             .layer(CatchPanicLayer::new())
             .layer(CsrfLayer::new())
-            .layer(DefaultBodyLimit::max(BODY_MAX));
-        Ok(router
+            .layer(DefaultBodyLimit::max(BODY_MAX))
+            .layer(middleware::from_fn_with_state(ctx.clone(), house::door));
+        let router = router
             .nest_service("/static", ServeDir::new("assets/static"))
             .fallback(controllers::home::missing)
-            .layer(layers))
+            .layer(layers);
+        // Around all of it: axum writes `Allow` behind every layer of the router itself.
+        Ok(Router::new().fallback_service(router).layer(middleware::map_response(without_allow)))
     }
+}
+
+/// What is not there allows nothing: the methods of a page would tell that it is there for somebody else.
+async fn without_allow(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_FOUND {
+        response.headers_mut().remove(header::ALLOW);
+    }
+    response
 }
 
 /// One line per request: method and path, never the query or the end of a signed link, which carry tokens.
@@ -79,6 +90,7 @@ async fn logged(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let mut response = next.run(request).await;
     let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis());
+    measures::answered(status);
     if response.status().is_server_error() {
         tracing::error!(%method, path, status, ms, reference = reference.0, "request");
     } else if is_chatter(&method, &path) {

@@ -20,6 +20,7 @@ use crate::{
         error::Problem,
         extractors::{frame, is_htmx},
     },
+    models::switches::Switches,
     views::allowances,
 };
 
@@ -84,7 +85,8 @@ fn page(
         None if path.starts_with("/app") => ("To the studio", "/app/conversations"),
         None => ("To the start page", "/"),
     };
-    let mut content = frame(ctx, None, &allowances::view(&[]), path);
+    // The database may be what is broken: nothing of it is on this page.
+    let mut content = frame(ctx, None, &allowances::view(&[]), &Switches::default(), path);
     content.insert(
         "error".into(),
         json!({

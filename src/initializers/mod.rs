@@ -4,6 +4,8 @@ pub mod database;
 pub mod edge;
 pub mod errors;
 pub mod health;
+pub mod house;
+pub mod metrics;
 pub mod people;
 pub mod sandbox;
 pub mod schema;

@@ -1,4 +1,5 @@
-//! The people of development: seeded into an empty database, and told about on the console at every start.
+//! The people of development: seeded into an empty database, and told about on the console at every start. In production
+//! nobody is seeded; the log says how the first owner comes in.
 
 use async_trait::async_trait;
 use loco_rs::{
@@ -12,7 +13,10 @@ use crate::{
     models::{
         activities::Actor,
         provider_keys::{self, MAX_CONCURRENCY, NewKey},
-        users::seeds::{self, PASSWORD, PEOPLE},
+        users::{
+            self,
+            seeds::{self, PASSWORD, PEOPLE},
+        },
     },
 };
 
@@ -29,12 +33,20 @@ impl Initializer for People {
 
     async fn before_run(&self, ctx: &AppContext) -> Result<()> {
         if ctx.environment != Environment::Development {
-            return Ok(());
+            return hint(ctx).await;
         }
         seed(ctx).await?;
         announce(ctx);
         Ok(())
     }
+}
+
+/// An installation without anybody who may open `/admin` says how to get somebody; no password is ever made up for it.
+async fn hint(ctx: &AppContext) -> Result<()> {
+    if ctx.environment == Environment::Production && !users::has_staff(ctx).await? {
+        tracing::warn!("nobody may open /admin yet: nproxy task admin_create email:you@example.com");
+    }
+    Ok(())
 }
 
 /// Safe to repeat; refuses production, where nobody has a password that is printed.

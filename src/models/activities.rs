@@ -1,10 +1,12 @@
 //! Who changed what, through which door: one row per change, in the transaction of the change, never edited.
 //! Each row carries the hash of the one before, so that an altered, removed or inserted row shows.
 
+pub mod check;
+
 use loco_rs::Result;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, Statement,
+    QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -17,6 +19,9 @@ use super::{
 
 pub use super::_entities::activities::Model;
 
+/// What the first row is chained to.
+const FIRST: &[u8] = b"nproxy: the first activity";
+
 /// Serialises writers of the chain on `PostgreSQL`; `SQLite` has one writer anyway.
 const CHAIN_LOCK: i64 = 0x6e70_726f_7879;
 
@@ -24,6 +29,8 @@ const CHAIN_LOCK: i64 = 0x6e70_726f_7879;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     User(i64),
+    /// Somebody of the house, at the web admin.
+    Admin(i64),
     Cli,
     System,
 }
@@ -32,6 +39,7 @@ impl Actor {
     const fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
+            Self::Admin(_) => "admin",
             Self::Cli => "cli",
             Self::System => "system",
         }
@@ -39,13 +47,13 @@ impl Actor {
 
     fn id(&self) -> String {
         match self {
-            Self::User(id) => id.to_string(),
+            Self::User(id) | Self::Admin(id) => id.to_string(),
             Self::Cli => "console".into(),
             Self::System => "nproxy".into(),
         }
     }
 
-    /// `user:7`, `cli:console`, `system:nproxy`: how the ledger names its actor.
+    /// `user:7`, `admin:3`, `cli:console`, `system:nproxy`: how the ledger names its actor.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}:{}", self.kind(), self.id())
@@ -72,7 +80,7 @@ pub async fn record(
         txn.query_one_raw(lock).await?;
     }
     let last = Entity::find().order_by_desc(Column::Id).one(txn).await?;
-    let previous_hash = last.map_or_else(|| sha256(b"nproxy: the first activity"), |row| row.hash);
+    let previous_hash = last.map_or_else(|| sha256(FIRST), |row| row.hash);
     let mut row = Model {
         id: 0,
         uuid: Uuid::new_v4(),
@@ -93,6 +101,12 @@ pub async fn record(
 }
 
 impl Model {
+    /// Why it was done, in the words of whoever did it; empty where nobody was asked.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        self.detail["reason"].as_str().unwrap_or_default()
+    }
+
     /// SHA-256 over the row before and everything in this one; fields are length-prefixed by JSON.
     #[must_use]
     pub fn expected_hash(&self) -> String {
@@ -120,6 +134,25 @@ pub async fn about(db: &impl ConnectionTrait, resource_type: &str, resource_id: 
         .filter(Column::ResourceType.eq(resource_type))
         .filter(Column::ResourceId.eq(resource_id.to_string()))
         .order_by_desc(Column::Id)
+        .all(db)
+        .await?)
+}
+
+/// The newest about one thing.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn latest_about(
+    db: &impl ConnectionTrait,
+    resource_type: &str,
+    resource_id: i64,
+    count: u64,
+) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::ResourceType.eq(resource_type))
+        .filter(Column::ResourceId.eq(resource_id.to_string()))
+        .order_by_desc(Column::Id)
+        .limit(count)
         .all(db)
         .await?)
 }

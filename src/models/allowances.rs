@@ -24,13 +24,14 @@ use super::{
     activities::Actor,
     clock,
     ledger_entries::{self, Movement},
+    text,
 };
 
 pub use super::_entities::allowances::Model;
 pub use adjustment::{Adjustment, adjust, adjust_by_hand};
 pub(super) use granting::grant_trial;
 pub use granting::{Gift, Grant, grant, grant_by_hand};
-pub(super) use moving::{begin_at, end_now};
+pub(super) use moving::{begin_at, end_now, move_by};
 pub use revocation::{Revocation, Standing, revoke, revoke_by_hand};
 
 /// The most that an operator moves at once: far above anything sold, far below what a sum can hold.
@@ -112,6 +113,26 @@ pub(super) async fn payable(
 /// The database does not answer.
 pub async fn all_of(db: &impl ConnectionTrait, user_id: i64) -> Result<Vec<Model>> {
     Ok(Entity::find().filter(Column::UserId.eq(user_id)).order_by_asc(Column::Id).all(db).await?)
+}
+
+/// Months that end, or have ended, between two moments and were not taken back; a page of them, those with an id above
+/// `after`.
+pub(super) async fn ending(
+    db: &impl ConnectionTrait,
+    (from, until): (DateTimeUtc, DateTimeUtc),
+    after: i64,
+    page: u64,
+) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::Kind.eq(text(Kind::Quota)))
+        .filter(Column::RevokedAt.is_null())
+        .filter(Column::ExpiresAt.gt(from))
+        .filter(Column::ExpiresAt.lte(until))
+        .filter(Column::Id.gt(after))
+        .order_by_asc(Column::Id)
+        .limit(page)
+        .all(db)
+        .await?)
 }
 
 /// # Errors

@@ -4,7 +4,7 @@
 use loco_rs::Result;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum,
-    EntityTrait, EnumIter, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr,
+    EntityTrait, EnumIter, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 
 use super::{
@@ -16,6 +16,9 @@ use super::{
 use crate::adapters::images::{Failure, Output};
 
 pub use super::_entities::attempts::Model;
+
+/// What a key costs is told of so many of its calls.
+const LATEST: u64 = 500;
 
 /// Not closed yet.
 pub const OPEN: &str = "open";
@@ -128,4 +131,29 @@ pub(super) async fn ambiguous(db: &impl ConnectionTrait, run_id: i64, position: 
 /// The database does not answer.
 pub async fn of_run(db: &impl ConnectionTrait, run_id: i64) -> Result<Vec<Model>> {
     Ok(Entity::find().filter(Column::RunId.eq(run_id)).order_by_asc(Column::Id).all(db).await?)
+}
+
+/// The latest calls on a key, newest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn of_key(db: &impl ConnectionTrait, key_id: i64, count: u64) -> Result<Vec<Model>> {
+    let calls = Entity::find().filter(Column::ProviderKeyId.eq(key_id)).order_by_desc(Column::Id);
+    Ok(calls.limit(count).all(db).await?)
+}
+
+/// What the latest calls on a key cost, in millionths of a US dollar; `None` when nothing is known of it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn cost_of_key(db: &impl ConnectionTrait, key_id: i64) -> Result<Option<i64>> {
+    let latest = Entity::find()
+        .select_only()
+        .column(Column::CostMicros)
+        .filter(Column::ProviderKeyId.eq(key_id))
+        .order_by_desc(Column::Id)
+        .limit(LATEST);
+    let costs: Vec<Option<i64>> = latest.into_tuple().all(db).await?;
+    let known: Vec<i64> = costs.into_iter().flatten().collect();
+    Ok((!known.is_empty()).then(|| known.into_iter().sum()))
 }

@@ -18,7 +18,9 @@ use super::{
         generations::{ActiveModel, Column, Entity, Relation},
         materials, users,
     },
-    assets, begin, clock, conversations, holds, insert_new, runs, text,
+    assets, begin, clock, conversations, holds, insert_new, runs,
+    switches::{self, Switch},
+    text,
 };
 use crate::{
     context::Nproxy,
@@ -77,6 +79,8 @@ pub enum Submission {
     Barred,
     /// The conversation was deleted meanwhile; nothing was started.
     Gone,
+    /// An operator lets nothing begin at the moment, and says so; nothing was started.
+    Paused(String),
 }
 
 /// What became of a run that was to begin.
@@ -143,6 +147,9 @@ async fn launch(
 ) -> Result<Launch> {
     if !super::users::may_start(txn, user).await? {
         return Ok(Launch::Refused(Submission::Barred));
+    }
+    if let Some(says) = switches::says(txn, Switch::GenerationPaused).await? {
+        return Ok(Launch::Refused(Submission::Paused(says)));
     }
     if runs::live_of(txn, user.id).await? >= LIVE_RUNS {
         return Ok(Launch::Refused(Submission::TooMany));

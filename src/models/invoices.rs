@@ -2,11 +2,13 @@
 //! tells when it is asked makes it `paid`; that is also the moment in which the month is given.
 
 mod apply;
+mod by_hand;
 mod checkout;
 pub mod links;
 mod methods;
 mod polling;
 mod reconcile;
+mod renewals;
 
 use loco_rs::{Error, Result};
 use sea_orm::{
@@ -28,9 +30,11 @@ use crate::adapters::payments::{Price, Status};
 
 pub use super::_entities::invoices::Model;
 pub use apply::{Applied, apply};
-pub use checkout::{Opening, open};
+pub use by_hand::{Marking, Refunding, check, mark_paid, refund, would_refund};
+pub use checkout::{LIFE, Opening, open};
 pub use polling::poll;
 pub use reconcile::{Finding, reconcile};
+pub use renewals::prepare_renewals;
 
 pub use crate::adapters::payments::Method;
 
@@ -127,6 +131,36 @@ pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> 
     Ok(Entity::find_by_id(id).one(db).await?)
 }
 
+/// The one that a person is expected to pay at this moment, or is being waited for.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn open_of(db: &impl ConnectionTrait, user_id: i64, now: DateTimeUtc) -> Result<Option<Model>> {
+    Ok(unfinished(db, user_id).await?.filter(|invoice| invoice.state_at(now).is_open()))
+}
+
+/// The one for the plan that no job has closed yet, though its time may be over: there is one at most.
+async fn unfinished(db: &impl ConnectionTrait, user_id: i64) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::Kind.eq(text(Kind::Subscription)))
+        .filter(Column::State.is_in(words(OPEN)))
+        .one(db)
+        .await?)
+}
+
+/// For operators, who name an invoice by its number here or by the one that the person sees.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn by_name(db: &impl ConnectionTrait, name: &str) -> Result<Option<Model>> {
+    match (name.parse::<i64>(), name.parse::<Uuid>()) {
+        (Ok(id), _) => by_id(db, id).await,
+        (Err(_), Ok(pid)) => by_pid(db, pid).await,
+        (Err(_), Err(_)) => Ok(None),
+    }
+}
+
 /// The invoice that a processor speaks of: by its own id of the checkout, or by ours of the order.
 pub(super) async fn named(
     db: &impl ConnectionTrait,
@@ -158,6 +192,18 @@ impl Model {
             State::New | State::Underpaid if self.expires_at <= now => State::Expired,
             state => state,
         }
+    }
+
+    /// Money for it was seen, and is being confirmed.
+    #[must_use]
+    pub fn is_being_paid(&self) -> bool {
+        matches!(self.state(), State::Pending | State::Confirming)
+    }
+
+    /// Lies ready for a renewal: nobody has asked for a checkout yet, so no amount is promised.
+    #[must_use]
+    pub const fn is_unopened(&self) -> bool {
+        self.processor_ref.is_none() && self.opening_until.is_none()
     }
 
     /// What is still to be paid, in minor units.

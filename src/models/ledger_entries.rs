@@ -6,7 +6,7 @@ pub mod check;
 use loco_rs::Result;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum,
-    EntityTrait, EnumIter, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    EntityTrait, EnumIter, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::{
@@ -115,6 +115,17 @@ pub(super) async fn append(
 /// The database does not answer.
 pub async fn of_allowance(db: &impl ConnectionTrait, allowance_id: i64) -> Result<Vec<Model>> {
     Ok(Entity::find().filter(Column::AllowanceId.eq(allowance_id)).order_by_asc(Column::Id).all(db).await?)
+}
+
+/// The latest movements of all that a person ever had, newest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn latest_of(db: &impl ConnectionTrait, user_id: i64, count: u64) -> Result<Vec<Model>> {
+    let theirs = allowances::Entity::find().select_only().column(allowances::Column::Id);
+    let theirs = theirs.filter(allowances::Column::UserId.eq(user_id)).into_query();
+    let latest = Entity::find().filter(Column::AllowanceId.in_subquery(theirs)).order_by_desc(Column::Id);
+    Ok(latest.limit(count).all(db).await?)
 }
 
 /// What was really spent on an allowance: pictures that arrived, and debts that it paid.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use loco_rs::{Result, app::AppContext};
 use reqwest::header::HeaderMap;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{
@@ -23,6 +23,8 @@ use crate::{
         apply_payment::{ApplyPayment, Due},
     },
 };
+
+pub use super::_entities::payment_events::Model;
 
 /// What became of a webhook. All but the last two are answered alike.
 #[derive(Debug, PartialEq, Eq)]
@@ -119,4 +121,13 @@ pub(super) async fn payments_of(db: &impl ConnectionTrait, invoice_id: i64) -> R
         .into_tuple()
         .all(db)
         .await?)
+}
+
+/// The newest that tell of an invoice.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn of_invoice(db: &impl ConnectionTrait, invoice_id: i64, count: u64) -> Result<Vec<Model>> {
+    let told = Entity::find().filter(Column::InvoiceId.eq(invoice_id)).order_by_desc(Column::Id);
+    Ok(told.limit(count).all(db).await?)
 }

@@ -3,10 +3,13 @@
 pub mod activation;
 pub mod balance;
 pub mod check;
+pub mod editing;
 pub mod health;
 pub(crate) mod incidents;
 mod lease;
 mod transitions;
+
+use std::collections::HashMap;
 
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
@@ -24,6 +27,7 @@ use super::{
 use crate::context::Nproxy;
 
 pub use super::_entities::provider_keys::Model;
+pub(in crate::models) use lease::eligible_now;
 pub use lease::{LEASE, Lease, Leased, Wish, lease, renew};
 pub(crate) use lease::{release_all, take_back_expired};
 
@@ -155,6 +159,24 @@ pub async fn named(db: &impl ConnectionTrait, name: &str) -> Result<Option<Model
     Ok(Entity::find().filter(Column::Label.eq(name)).one(db).await?)
 }
 
+/// Some of the keys that go through this proxy.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn through(db: &impl ConnectionTrait, proxy_id: i64, count: u64) -> Result<Vec<Model>> {
+    let some = Entity::find().filter(Column::ProxyId.eq(proxy_id)).order_by_asc(Column::Id);
+    Ok(some.limit(count).all(db).await?)
+}
+
+/// What these keys are called.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn labels(db: &impl ConnectionTrait, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, String>> {
+    let some = Entity::find().select_only().columns([Column::Id, Column::Label]).filter(Column::Id.is_in(ids));
+    Ok(some.into_tuple::<(i64, String)>().all(db).await?.into_iter().collect())
+}
+
 /// The row, locked until the transaction ends.
 async fn locked(txn: &DatabaseTransaction, id: i64) -> Result<Option<Model>> {
     let mut key = Entity::find_by_id(id);
@@ -167,6 +189,18 @@ async fn locked(txn: &DatabaseTransaction, id: i64) -> Result<Option<Model>> {
 /// The vendors that there are keys of.
 async fn providers(db: &impl ConnectionTrait) -> Result<Vec<String>> {
     Ok(Entity::find().select_only().column(Column::Provider).distinct().into_tuple().all(db).await?)
+}
+
+/// The keys in use whose balance is known, the emptiest first.
+pub(in crate::models) async fn emptiest(db: &impl ConnectionTrait, limit: usize) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::State.ne(State::Disabled))
+        .filter(Column::BalanceMicros.is_not_null())
+        .order_by_asc(Column::BalanceMicros)
+        .order_by_asc(Column::Id)
+        .limit(u64::try_from(limit).unwrap_or(u64::MAX))
+        .all(db)
+        .await?)
 }
 
 impl Model {

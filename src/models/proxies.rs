@@ -1,10 +1,12 @@
 //! Ways out to the providers. The address holds a user and a password, so it lies sealed.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
-    QueryOrder, prelude::DateTimeUtc, sea_query::Expr,
+    QueryOrder, QuerySelect, prelude::DateTimeUtc, sea_query::Expr,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -31,6 +33,15 @@ const FAULTS_UNTIL_REST: i64 = 3;
 #[derive(Debug)]
 pub enum Addition {
     Added(Model),
+    LabelTaken,
+}
+
+/// What became of a change.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Edited {
+    Edited,
+    /// It is like this already.
+    Unchanged,
     LabelTaken,
 }
 
@@ -110,6 +121,15 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<Model>> {
     Ok(Entity::find().order_by_asc(Column::Label).all(db).await?)
 }
 
+/// What these proxies are called.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn labels(db: &impl ConnectionTrait, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, String>> {
+    let some = Entity::find().select_only().columns([Column::Id, Column::Label]).filter(Column::Id.is_in(ids));
+    Ok(some.into_tuple::<(i64, String)>().all(db).await?.into_iter().collect())
+}
+
 /// # Errors
 /// The database does not answer.
 pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
@@ -152,6 +172,58 @@ pub async fn check(ctx: &AppContext, proxy: &Model) -> Result<Option<Failure>> {
     Ok(failure)
 }
 
+/// The same for an operator, with the activity that says so.
+///
+/// # Errors
+/// There is no such vendor, the address does not open, or the database does not answer.
+pub async fn check_by_hand(ctx: &AppContext, proxy: &Model, actor: &Actor) -> Result<Option<Failure>> {
+    let failure = check(ctx, proxy).await?;
+    let detail = json!({ "outcome": failure.as_ref().map_or("reached", Failure::class) });
+    let txn = begin(&ctx.db).await?;
+    activities::record(&txn, actor, "test_proxy", ("proxy", proxy.id), detail).await?;
+    txn.commit().await?;
+    Ok(failure)
+}
+
+/// Another label, and another address if there is one.
+///
+/// # Errors
+/// There is no such proxy, the address is not a proxy's, or the database does not answer.
+pub async fn edit(ctx: &AppContext, id: i64, label: &str, url: Option<&SecretString>, actor: &Actor) -> Result<Edited> {
+    if let Some(url) = url {
+        ProxyUrl::parse(url.expose_secret()).map_err(|e| Error::Message(e.to_string()))?;
+    }
+    let txn = begin(&ctx.db).await?;
+    let proxy = by_id(&txn, id).await?.ok_or(Error::NotFound)?;
+    if proxy.label == label && url.is_none() {
+        return Ok(Edited::Unchanged);
+    }
+    if by_label(&txn, label).await?.is_some_and(|other| other.id != id) {
+        return Ok(Edited::LabelTaken);
+    }
+    let mut update = Entity::update_many()
+        .col_expr(Column::Label, Expr::value(label))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now(&txn).await?));
+    if let Some(url) = url {
+        // Nothing is known of the new way yet.
+        update = update
+            .col_expr(Column::UrlEnc, Expr::value(ctx.parts().vault().seal(&place(id), url)?))
+            .col_expr(Column::ConsecutiveFailures, Expr::value(0))
+            .col_expr(Column::RestUntil, Expr::value(None::<DateTimeUtc>));
+    }
+    update.filter(Column::Id.eq(id)).exec(&txn).await?;
+    let detail = json!({ "from": proxy.label, "to": label, "address_changed": url.is_some() });
+    activities::record(&txn, actor, "edit_proxy", ("proxy", id), detail).await?;
+    txn.commit().await?;
+    Ok(Edited::Edited)
+}
+
+/// Whether a proxy can be reached under what was typed.
+#[must_use]
+pub fn is_address(url: &SecretString) -> bool {
+    ProxyUrl::parse(url.expose_secret()).is_ok()
+}
+
 /// Takes a proxy out of use, or back into it; its keys go directly without it.
 ///
 /// # Errors
@@ -180,6 +252,12 @@ impl Model {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.state == ACTIVE
+    }
+
+    /// The address without its password, to be shown.
+    #[must_use]
+    pub fn masked(&self, ctx: &AppContext) -> String {
+        self.url(ctx).map_or_else(|_| "sealed under another secret".into(), |url| url.to_string())
     }
 
     /// The address with its password, for one call.

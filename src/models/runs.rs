@@ -6,6 +6,7 @@ mod delivery;
 mod fulfilment;
 mod letting_go;
 pub mod recovery;
+mod revelation;
 
 use chrono::TimeDelta;
 use loco_rs::{Error, Result, app::AppContext};
@@ -33,6 +34,7 @@ use crate::context::Nproxy;
 pub use super::_entities::runs::Model;
 pub use fulfilment::fulfil;
 pub(super) use letting_go::let_go;
+pub use revelation::{Revealed, reveal};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -204,6 +206,20 @@ pub(super) async fn need(db: &impl ConnectionTrait, asset_id: i64) -> Result<boo
         .count(db)
         .await?;
     Ok(needing > 0)
+}
+
+/// The latest of this person, newest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn latest_of(db: &impl ConnectionTrait, user_id: i64, count: u64) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .join(JoinType::InnerJoin, Relation::Generations.def())
+        .filter(generations::Column::UserId.eq(user_id))
+        .order_by_desc(Column::Id)
+        .limit(count)
+        .all(db)
+        .await?)
 }
 
 /// # Errors

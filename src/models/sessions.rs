@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
-use loco_rs::Result;
+use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
     Select, prelude::DateTimeUtc, sea_query::Expr,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -16,8 +17,9 @@ use super::{
         sessions::{ActiveModel, Column, Entity},
         users,
     },
+    activities::{self, Actor},
     auth_events::{self, Action},
-    clock,
+    begin, clock,
     tokens::PlainToken,
     users::Status,
 };
@@ -182,6 +184,41 @@ pub(super) async fn revoke_all(db: &impl ConnectionTrait, user_id: i64) -> Resul
     Ok(())
 }
 
+/// An operator ends one session of somebody; `false` when it had ended, or never was theirs.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke_by_hand(
+    ctx: &AppContext,
+    user: &users::Model,
+    pid: Uuid,
+    reason: &str,
+    actor: &Actor,
+) -> Result<bool> {
+    let txn = begin(&ctx.db).await?;
+    let Some(session) = own(&txn, user, pid).await? else { return Ok(false) };
+    session.end(&txn).await?;
+    let detail = json!({ "session": pid, "reason": reason });
+    activities::record(&txn, actor, "revoke_session", ("user", user.id), detail).await?;
+    txn.commit().await?;
+    Ok(true)
+}
+
+/// An operator ends every session of somebody; how many that were.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke_all_by_hand(ctx: &AppContext, user: &users::Model, reason: &str, actor: &Actor) -> Result<usize> {
+    let txn = begin(&ctx.db).await?;
+    let now = clock::now(&txn).await?;
+    let open = open(user, now).all(&txn).await?.len();
+    revoke_all(&txn, user.id).await?;
+    let detail = json!({ "sessions": open, "reason": reason });
+    activities::record(&txn, actor, "revoke_sessions", ("user", user.id), detail).await?;
+    txn.commit().await?;
+    Ok(open)
+}
+
 /// With the account go its sessions, and the addresses that stand in them.
 pub(super) async fn forget(db: &impl ConnectionTrait, user_id: i64) -> Result<()> {
     Entity::delete_many().filter(Column::UserId.eq(user_id)).exec(db).await?;
@@ -195,7 +232,37 @@ pub(super) async fn sweep(db: &impl ConnectionTrait) -> Result<u64> {
     Ok(Entity::delete_many().filter(over).exec(db).await?.rows_affected)
 }
 
+/// What this person's sessions have shown of a second factor counts no more.
+pub(super) async fn unprove_all(db: &impl ConnectionTrait, user_id: i64) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::ProvedAt, Expr::value(None::<DateTimeUtc>))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::ProvedAt.is_not_null())
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
 impl Model {
+    /// Has this session shown a second factor within so long?
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn has_proved(&self, db: &impl ConnectionTrait, within: TimeDelta) -> Result<bool> {
+        let Some(at) = self.proved_at else { return Ok(false) };
+        Ok(clock::now(db).await? - at < within)
+    }
+
+    /// A second factor was shown here.
+    pub(super) async fn prove(&self, db: &impl ConnectionTrait, at: DateTimeUtc) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::ProvedAt, Expr::value(at))
+            .filter(Column::Id.eq(self.id))
+            .exec(db)
+            .await?;
+        Ok(())
+    }
+
     /// Goes on into the person's new epoch, in which every other session has ended.
     pub(super) async fn follow(&self, db: &impl ConnectionTrait, user: &users::Model) -> Result<()> {
         Entity::update_many()

@@ -2,8 +2,11 @@
 //! they come to at one moment, and the row that remembers which plan it is and since when it runs without a break.
 //! Nothing renews by itself, and no state is stored: the clock decides it whenever it is asked.
 
+mod by_hand;
+mod changes;
 mod cycles;
 mod early_start;
+mod warnings;
 
 use loco_rs::Result;
 use sea_orm::{
@@ -18,8 +21,11 @@ use super::{
 };
 
 pub use super::_entities::subscriptions::Model;
+pub use by_hand::give_month;
+pub use changes::{ByHand, cancel, extend};
 pub use cycles::{Cycles, State, cycles};
 pub use early_start::{EarlyStart, start_next_now};
+pub use warnings::{Stage, Warning, warn_due, warning};
 
 /// The person's, if they ever had a month of the plan.
 ///

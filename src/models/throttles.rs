@@ -51,6 +51,10 @@ const PASSWORD_ADDRESS: Limit = Limit { name: "password-address", burst: 150, pa
 /// not theirs. Apart from `LOGIN_ACCOUNT`: that person must not be able to lock the owner out of the login page.
 const CONFIRM_ACCOUNT: Limit = Limit { name: "confirm-account", burst: 10, pause: Duration::from_secs(6 * 60) };
 
+/// Codes of a second factor on one account, for whoever has its password: at most 5 + 144 in any day, each against three
+/// of a million, so that trying for a year finds one in seven times.
+const FACTOR_ACCOUNT: Limit = Limit { name: "factor-account", burst: 5, pause: Duration::from_secs(10 * 60) };
+
 /// Accounts opened from one address: at most 60 + 60 = 120 in any day. A class of students gets in; farming the free
 /// pictures from one address earns less than an address costs.
 const REGISTER_ADDRESS: Limit = Limit { name: "register-address", burst: 60, pause: Duration::from_secs(24 * 60) };
@@ -118,6 +122,11 @@ pub(super) fn login(ctx: &AppContext, email: &str, client: &Client, is_known_add
 /// A password inside the account of a signed-in person.
 pub(super) fn confirmation(user_id: i64, client: &Client) -> Vec<Turn> {
     vec![PASSWORD_ADDRESS.of(&client.network()), CONFIRM_ACCOUNT.of(&user_id.to_string())]
+}
+
+/// A code beside the password.
+pub(super) fn second_factor(user_id: i64, client: &Client) -> Vec<Turn> {
+    vec![FACTOR_ACCOUNT.of(&user_id.to_string()), LINK_ADDRESS.of(&client.network())]
 }
 
 pub(super) fn registration(ctx: &AppContext, email: &str, client: &Client) -> Vec<Turn> {

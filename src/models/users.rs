@@ -1,6 +1,7 @@
 //! The person. What people do with their account lies in the files beside this one: `registration` and the proof of the
 //! address, `sign_in`, `passwords`, `email_change`, `blocking` and `deletion`.
 
+mod appointments;
 mod blocking;
 mod credentials;
 pub mod deletion;
@@ -9,13 +10,17 @@ pub mod links;
 mod passwords;
 mod registration;
 mod roles;
+pub mod second_factors;
 pub mod seeds;
 mod sign_in;
+pub mod viewing;
+
+use std::collections::HashMap;
 
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, QueryFilter, sea_query::Expr,
+    EnumIter, QueryFilter, QuerySelect, sea_query::Expr,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -32,12 +37,13 @@ use crate::{
 };
 
 pub use super::_entities::users::Model;
+pub use appointments::{Appointment, Welcome, change_role, create_admin, has_staff};
 pub use blocking::{block, may_start, unblock};
 pub use credentials::{Confirmation, PASSWORD_MAX, PASSWORD_MIN, password_fault};
 pub use email_change::{EmailChange, confirm_email};
 pub use links::{LinkState, Purpose};
 pub use passwords::{request_reset, reset_password};
-pub use registration::{activate_by_hand, activate_by_link, register};
+pub use registration::{Registration, activate_by_hand, activate_by_link, register};
 pub use roles::Role;
 pub use sign_in::{SignIn, sign_in};
 
@@ -70,6 +76,16 @@ pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> 
     Ok(Entity::find_by_id(id).one(db).await?)
 }
 
+/// The addresses of these people, as far as they have one.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn emails(db: &impl ConnectionTrait, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, String>> {
+    let some = Entity::find().select_only().columns([Column::Id, Column::Email]).filter(Column::Id.is_in(ids));
+    let some: Vec<(i64, Option<String>)> = some.into_tuple().all(db).await?;
+    Ok(some.into_iter().filter_map(|(id, email)| Some((id, email?))).collect())
+}
+
 impl Model {
     #[must_use]
     #[expect(clippy::expect_used, reason = "a CHECK keeps users.status to these words")]
@@ -80,6 +96,12 @@ impl Model {
     #[must_use]
     pub fn email(&self) -> &str {
         self.email.as_deref().unwrap_or_default()
+    }
+
+    /// There is somebody to write to about the account: not who is blocked, or gone.
+    #[must_use]
+    pub fn can_be_told(&self) -> bool {
+        self.status() == Status::Activated && self.email.is_some()
     }
 
     /// `new → activated` with the trial, in the caller's transaction; nothing happens to an account that is not new.

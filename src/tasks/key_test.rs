@@ -4,7 +4,7 @@ use loco_rs::prelude::*;
 use serde_json::json;
 
 use super::{keys, say, wants_json};
-use crate::models::provider_keys::check;
+use crate::models::{activities::Actor, provider_keys::check};
 
 const USAGE: &str = "nproxy task key_test key:ID|LABEL [json:true]";
 
@@ -19,7 +19,7 @@ impl Task for KeyTest {
 
     async fn run(&self, ctx: &AppContext, vars: &task::Vars) -> Result<()> {
         let key = keys::named(ctx, vars, USAGE).await?;
-        let checked = check::check(ctx, key.id).await?;
+        let checked = check::check_by_hand(ctx, key.id, &Actor::Cli).await?;
         let words = keys::in_words(&checked);
         if wants_json(vars) {
             let failure = checked.answer.as_ref().err();

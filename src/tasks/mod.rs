@@ -1,14 +1,19 @@
 //! Operator tasks: `nproxy task NAME key:value …`. Doors: parse, one verb, say what came of it.
 
 pub mod account_cleanup;
+pub mod admin_create;
 pub mod allowance_adjust;
 pub mod allowance_expiry;
 pub mod allowance_list;
 pub mod allowance_revoke;
+pub mod audit_check;
 pub mod debt_clear;
 pub mod grant;
+pub mod invoice_check;
+pub mod invoice_mark_paid;
 pub mod invoice_poll;
 pub mod invoice_reconcile;
+pub mod invoice_refund;
 pub mod key_activate;
 pub mod key_add;
 pub mod key_balance;
@@ -25,31 +30,45 @@ pub mod proxy_add;
 pub mod proxy_list;
 pub mod proxy_switch;
 pub mod proxy_test;
+pub mod renewal_invoices;
+pub mod role_change;
+mod roles;
+pub mod second_factor_reset;
 mod secret;
 pub mod stuck_run_recovery;
+pub mod subscription_expiry_warnings;
+pub mod subscription_give;
+pub mod switch_list;
+pub mod switch_set;
 pub mod user_activate;
 pub mod user_block;
 pub mod user_unblock;
 
 use loco_rs::{
     Error, Result,
+    app::AppContext,
     task::{Tasks, Vars},
 };
 use serde_json::json;
 
-use crate::models::users;
+use crate::models::{invoices, users};
 
 /// Every task there is.
 pub fn register(tasks: &mut Tasks) {
     tasks.register(account_cleanup::AccountCleanup);
+    tasks.register(admin_create::AdminCreate);
     tasks.register(allowance_adjust::AllowanceAdjust);
     tasks.register(allowance_expiry::AllowanceExpiry);
     tasks.register(allowance_list::AllowanceList);
     tasks.register(allowance_revoke::AllowanceRevoke);
+    tasks.register(audit_check::AuditCheck);
     tasks.register(debt_clear::DebtClear);
     tasks.register(grant::Grant);
+    tasks.register(invoice_check::InvoiceCheck);
+    tasks.register(invoice_mark_paid::InvoiceMarkPaid);
     tasks.register(invoice_poll::InvoicePoll);
     tasks.register(invoice_reconcile::InvoiceReconcile);
+    tasks.register(invoice_refund::InvoiceRefund);
     tasks.register(key_activate::KeyActivate);
     tasks.register(key_add::KeyAdd);
     tasks.register(key_balance::KeyBalance);
@@ -63,10 +82,17 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(provider_balance_refresh::ProviderBalanceRefresh);
     tasks.register(proxy_add::ProxyAdd);
     tasks.register(proxy_list::ProxyList);
-    tasks.register(proxy_switch::ProxySwitch { on: true });
     tasks.register(proxy_switch::ProxySwitch { on: false });
+    tasks.register(proxy_switch::ProxySwitch { on: true });
     tasks.register(proxy_test::ProxyTest);
+    tasks.register(renewal_invoices::RenewalInvoices);
+    tasks.register(role_change::RoleChange);
+    tasks.register(second_factor_reset::SecondFactorReset);
     tasks.register(stuck_run_recovery::StuckRunRecovery);
+    tasks.register(subscription_expiry_warnings::SubscriptionExpiryWarnings);
+    tasks.register(subscription_give::SubscriptionGive);
+    tasks.register(switch_list::SwitchList);
+    tasks.register(switch_set::SwitchSet);
     tasks.register(user_activate::UserActivate);
     tasks.register(user_block::UserBlock);
     tasks.register(user_unblock::UserUnblock);
@@ -85,6 +111,12 @@ fn optional<'a>(vars: &'a Vars, key: &str) -> Option<&'a str> {
 fn number(vars: &Vars, key: &str, usage: &str) -> Result<i64> {
     let value = required(vars, key, usage)?.parse().ok();
     value.ok_or_else(|| Error::Message(format!("{key}: takes a whole number\nusage: {usage}")))
+}
+
+/// The invoice of `invoice:`, by its number here or the one on its page.
+async fn named_invoice(ctx: &AppContext, vars: &Vars, usage: &str) -> Result<invoices::Model> {
+    let name = required(vars, "invoice", usage)?;
+    invoices::by_name(&ctx.db, name).await?.ok_or_else(|| Error::Message(format!("invoice {name}: there is none")))
 }
 
 /// `json:true` asks for output that a script reads.

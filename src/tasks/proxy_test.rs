@@ -4,7 +4,7 @@ use loco_rs::prelude::*;
 use serde_json::json;
 
 use super::{proxy_switch::named, say, wants_json};
-use crate::models::proxies;
+use crate::models::{activities::Actor, proxies};
 
 const USAGE: &str = "nproxy task proxy_test proxy:ID|LABEL [json:true]";
 
@@ -19,7 +19,7 @@ impl Task for ProxyTest {
 
     async fn run(&self, ctx: &AppContext, vars: &task::Vars) -> Result<()> {
         let proxy = named(ctx, vars, USAGE).await?;
-        let failure = proxies::check(ctx, &proxy).await?;
+        let failure = proxies::check_by_hand(ctx, &proxy, &Actor::Cli).await?;
         if wants_json(vars) {
             let says = failure.as_ref().map(ToString::to_string);
             say(json!({ "id": proxy.id, "label": proxy.label, "ok": failure.is_none(), "says": says }));

@@ -11,7 +11,7 @@ use super::billing::{moment, name};
 use crate::models::{
     allowances,
     catalogue::money,
-    invoices::{Model, State},
+    invoices::{LIFE, Model, State},
 };
 
 #[derive(Debug, Serialize)]
@@ -61,8 +61,10 @@ pub struct InvoiceView {
     pub ends_words: String,
     /// A new invoice takes the place of this one.
     pub is_over: bool,
-    /// The processor has not given an address yet: asking again may help.
+    /// The processor has not given an address yet: asking, or asking again, may help.
     pub is_without_checkout: bool,
+    /// It was not asked before.
+    pub is_unopened: bool,
     pub processor: String,
     pub facts: Vec<(&'static str, String)>,
 }
@@ -132,6 +134,7 @@ pub fn view(invoice: &Model, month: Option<&allowances::Model>, now: DateTime<Ut
         ends_words: invoice.expires_at.format("%H:%M UTC").to_string(),
         is_over: matches!(state, State::Expired | State::Canceled),
         is_without_checkout: state == State::New && invoice.checkout_url.is_none(),
+        is_unopened: state == State::New && invoice.is_unopened(),
         processor: invoice.processor.clone(),
         facts: facts(invoice, state, month),
     }
@@ -147,6 +150,13 @@ fn told(
     let (price, paid, rest) =
         (in_words(invoice.price_minor), in_words(invoice.paid_minor), in_words(invoice.rest_minor()));
     match state {
+        State::New if invoice.is_unopened() => (
+            "Your invoice is ready",
+            format!(
+                "{price} for your next month. How much that is in crypto is fixed for an hour when you press the \
+                 button. Nothing is charged unless you pay."
+            ),
+        ),
         State::New if invoice.checkout_url.is_none() => (
             "The payment service does not answer",
             "Nothing was charged. Try again in a moment; this page also looks by itself.".into(),
@@ -206,7 +216,9 @@ fn notice(invoice: &Model) -> &'static str {
 /// A clock that runs makes people hurry, so it shows only when it must.
 fn ends_soon(invoice: &Model, now: DateTime<Utc>) -> bool {
     let is_payable = matches!(invoice.state_at(now), State::New | State::Underpaid) && invoice.checkout_url.is_some();
-    is_payable && (invoice.expires_at - now) * 4 <= invoice.expires_at - invoice.created_at
+    // One that lay ready is older than its time to pay.
+    let lasts = Ord::min(invoice.expires_at - invoice.created_at, LIFE);
+    is_payable && (invoice.expires_at - now) * 4 <= lasts
 }
 
 fn facts(invoice: &Model, state: State, month: Option<&allowances::Model>) -> Vec<(&'static str, String)> {

@@ -1,6 +1,7 @@
 //! Models → what templates show, once per noun. No queries, no writes, no rules.
 
 pub mod accounts;
+pub mod admin;
 pub mod allowances;
 pub mod assets;
 pub mod billing;
@@ -9,4 +10,6 @@ pub mod conversations;
 pub mod failures;
 pub mod invoices;
 pub mod runs;
+pub mod standing;
+pub mod switches;
 pub mod turns;

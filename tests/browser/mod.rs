@@ -1,5 +1,6 @@
 //! The studio in a real browser: what only shows when pages are loaded, clicked and looked at.
 
+mod admin;
 mod journeys;
 mod layout;
 mod payments;

@@ -1,6 +1,7 @@
 //! The real binary, killed and stopped while it works. The sandbox lives in the test, so the provider outlives the dead.
 
 mod last_units;
+mod payments;
 mod pool;
 mod watch;
 

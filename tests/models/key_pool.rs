@@ -29,8 +29,9 @@ async fn keys_take_turns() {
 /// and no two keys ever worked on the same place at the same time.
 #[tokio::test]
 async fn the_third_key_saves_the_run() {
-    let app = TestApp::with(Setup { pool: json!({ "call_secs": 2 }), ..Setup::default() }).await;
+    let app = TestApp::with(Setup { pool: json!({ "call_secs": 4 }), ..Setup::default() }).await;
     let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
     gemini.fault("sandbox-k1", Fault::Status { code: 500 });
     gemini.fault("sandbox-k2", Fault::Hang);
     let ada = app.sign_in("ada").await;

@@ -269,6 +269,8 @@ async fn a_rested_key_proves_itself_alone() {
         assert!(calls[alone + 1..].iter().all(|call| call.started_at >= over), "call {alone} has no company");
     }
     assert_eq!(gemini.max_in_flight("sandbox-k1"), 2, "then two together");
+    // Late enough that all four are under way before the first one is back.
+    gemini.latency(Duration::from_millis(1500));
     bo.make("four boats", &[("batch_size", "4")]).await;
     assert_eq!(gemini.max_in_flight("sandbox-k1"), 4, "and when they came, as many as it may");
     app.finish().await;

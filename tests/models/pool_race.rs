@@ -95,7 +95,7 @@ async fn caps_hold_across_processes() {
     }
     let gemini = app.sandbox.gemini();
     gemini.sketch(true);
-    gemini.latency(Duration::from_millis(600));
+    gemini.latency(Duration::from_millis(1200));
     let (ada, bo, cy) = (app.rich("ada").await, app.rich("bo").await, app.rich("cy").await);
     let workers: Vec<_> = (0..3).map(|_| Process::worker(&app, &[])).collect();
     // More than one process may take at once.

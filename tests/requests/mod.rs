@@ -1,5 +1,10 @@
 mod account;
 mod accounts;
+pub mod admin;
+mod admin_audit;
+mod admin_door;
+mod admin_settings;
+mod admin_standing;
 mod again;
 mod billing;
 mod blocking;

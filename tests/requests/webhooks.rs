@@ -48,7 +48,7 @@ async fn one_invoice_is_one_month() {
     assert!(looks.iter().all(Result::is_ok) && again.iter().all(Result::is_ok), "{looks:?} {again:?}");
     app.idle().await;
     assert_eq!(app.months().await, 1);
-    assert_eq!(app.count("SELECT COUNT(*) FROM jobs WHERE class = 'DeliverReceipt'").await, 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM notifications WHERE kind = 'receipt'").await, 1);
     assert_eq!(app.count("SELECT COUNT(*) FROM payment_events").await, 11, "ten that differ, and one settlement");
     app.mail("ada@example.com", 1).await;
     assert_eq!(app.deliver("delivery0", "InvoiceSettled", &reference, WEBHOOK_SECRET).await, 200, "weeks later");

@@ -1,6 +1,6 @@
 //! The application under test.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Duration};
 
 use loco_rs::{
     app::{AppContext, Hooks},
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{Finished, Person, database::TestDatabase, nproxy, s3::S3Server};
+use super::{Finished, Person, database::TestDatabase, nproxy, s3::S3Server, staff::Phone};
 
 /// What differs from the ordinary test application.
 #[derive(Debug, Clone)]
@@ -64,6 +64,8 @@ pub struct TestApp {
     pub url: String,
     pub sandbox: Sandbox,
     pub folder: TempDir,
+    /// What the people of the house keep beside their passwords, by name.
+    pub(super) phones: Mutex<HashMap<String, Phone>>,
     s3: Option<S3Server>,
     database: Option<TestDatabase>,
     config: Config,
@@ -94,7 +96,9 @@ impl TestApp {
         let server = tokio::spawn(async move {
             axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
         });
-        let mut app = Self { ctx, url, sandbox, folder, s3, database: Some(database), config, server, jobs: None };
+        let phones = Mutex::default();
+        let mut app =
+            Self { ctx, url, sandbox, folder, phones, s3, database: Some(database), config, server, jobs: None };
         if setup.jobs {
             app.work();
         }

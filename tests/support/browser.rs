@@ -120,7 +120,9 @@ impl Browser {
         eventually("the download", || async {
             let mut files =
                 std::fs::read_dir(self.folder.path().join("downloads")).ok()?.map(|file| file.unwrap().path());
-            let file = files.find(|file| file.extension().is_some_and(|end| end == "jpg" || end == "png"))?;
+            let file = files.find(|file| {
+                file.extension().is_some_and(|end| ["jpg", "png", "csv"].iter().any(|known| end == *known))
+            })?;
             let bytes = std::fs::read(&file).unwrap();
             std::fs::remove_file(&file).unwrap();
             Some(bytes.into())

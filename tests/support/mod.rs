@@ -15,6 +15,7 @@ pub mod pictures;
 mod process;
 pub mod redis;
 pub mod s3;
+pub mod staff;
 mod wishes;
 
 pub use app::{Setup, TestApp};
@@ -22,6 +23,7 @@ pub use binary::{Finished, nproxy};
 pub use browser::{Browser, Screen, Scripts, Window};
 pub use database::{TestDatabase, is_postgres};
 pub use html::{Filled, Html};
+pub use payments::delivery_of;
 pub use person::{Answer, Person};
 pub use process::Process;
 

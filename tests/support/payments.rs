@@ -40,25 +40,44 @@ impl TestApp {
 
     /// A delivery of the `BTCPay` store's webhook; what we answered.
     pub async fn deliver(&self, delivery: &str, kind: &str, reference: &str, secret: &str) -> u16 {
-        let body = json!({
-            "deliveryId": delivery, "originalDeliveryId": delivery, "isRedelivery": false, "type": kind,
-            "timestamp": 1_795_000_000, "storeId": sandbox::btcpay::STORE_ID, "invoiceId": reference,
-        });
-        self.post_webhook("btcpay", body.to_string(), secret).await
+        self.post_webhook("btcpay", delivery_of(delivery, kind, reference), secret).await
     }
 
     /// Any body, signed like `BTCPay` does.
     pub async fn post_webhook(&self, processor: &str, body: String, secret: &str) -> u16 {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        self.post_webhook_by(&client, processor, body, secret).await
+    }
+
+    /// The same by somebody who keeps connections open, as processors do.
+    pub async fn post_webhook_by(&self, client: &reqwest::Client, processor: &str, body: String, secret: &str) -> u16 {
         let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&body);
         let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.post(format!("{}/webhooks/{processor}", self.url)).body(body);
         let request = request.header("btcpay-sig", format!("sha256={signature}"));
         request.send().await.unwrap().status().as_u16()
+    }
+
+    /// What is still to be told, by the ids of the notifications.
+    pub async fn unsent(&self) -> Vec<i64> {
+        super::bulk::ids(
+            &self.ctx.db,
+            "SELECT id FROM notifications WHERE sent_at IS NULL AND error IS NULL ORDER BY id",
+        )
+        .await
     }
 
     /// Months that were given for payments.
     pub async fn months(&self) -> i64 {
         self.count("SELECT COUNT(*) FROM allowances WHERE source LIKE 'invoice:%'").await
     }
+}
+
+/// What the store's webhook says.
+pub fn delivery_of(delivery: &str, kind: &str, reference: &str) -> String {
+    json!({
+        "deliveryId": delivery, "originalDeliveryId": delivery, "isRedelivery": false, "type": kind,
+        "timestamp": 1_795_000_000, "storeId": sandbox::btcpay::STORE_ID, "invoiceId": reference,
+    })
+    .to_string()
 }

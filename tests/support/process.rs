@@ -11,6 +11,7 @@ use super::{TestApp, nproxy};
 pub struct Process {
     child: Child,
     pub pid: u32,
+    pub url: String,
 }
 
 impl Process {
@@ -28,10 +29,11 @@ impl Process {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(app.folder.path().join("processes.log"));
         let log = log.unwrap();
+        let url = format!("http://localhost:{port}");
         let child = nproxy(app.database_url(), app.folder.path())
             .args(["start", what])
             .env("PORT", port.to_string())
-            .env("APP_URL", format!("http://localhost:{port}"))
+            .env("APP_URL", &url)
             .env("GEMINI_BASE_URL", app.sandbox.url())
             .env("SMTP_PORT", app.sandbox.smtp_addr().port().to_string())
             .envs(settings.iter().copied())
@@ -39,7 +41,17 @@ impl Process {
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { pid: child.id().unwrap(), child }
+        Self { pid: child.id().unwrap(), url, child }
+    }
+
+    /// Waits until it answers.
+    pub async fn is_up(&self) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let up = format!("{}/up", self.url);
+        super::eventually("the process to be up", || async {
+            client.get(&up).send().await.ok().filter(|answer| answer.status().is_success()).map(drop)
+        })
+        .await;
     }
 
     /// SIGKILL, and waits for the end.

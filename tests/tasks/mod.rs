@@ -1,6 +1,8 @@
 //! The operator's commands, through the real binary.
 
 mod allowances;
+mod audit;
+mod invoices;
 mod keys;
 
 use nproxy::models::activities;
@@ -35,6 +37,12 @@ async fn every_task_says_how_it_is_used() {
         (vec!["proxy_activate"], "nproxy task proxy_activate proxy:ID|LABEL"),
         (vec!["proxy_disable"], "nproxy task proxy_disable proxy:ID|LABEL"),
         (vec!["user_activate"], "nproxy task user_activate email:ADDRESS"),
+        (vec!["admin_create"], "nproxy task admin_create email:ADDRESS [role:owner|admin|support]"),
+        (vec!["role_change", "email:ada@example.com"], "role: is missing"),
+        (vec!["second_factor_reset"], "nproxy task second_factor_reset email:ADDRESS [reason:TEXT]"),
+        (vec!["switch_set", "name:coffee", "on:true"], "name:coffee is not known"),
+        (vec!["switch_set", "name:banner", "on:maybe"], "on:maybe is neither true nor false"),
+        (vec!["switch_set", "name:banner", "on:true"], "a banner needs one"),
         (vec!["user_block"], "nproxy task user_block email:ADDRESS [reason:TEXT] [json:true]"),
         (vec!["user_unblock"], "nproxy task user_unblock email:ADDRESS [reason:TEXT] [json:true]"),
     ] {
@@ -171,11 +179,14 @@ async fn scheduled_tasks_run_by_hand() {
     let timetable = [
         "account_cleanup",
         "allowance_expiry",
+        "audit_check",
         "invoice_poll",
         "key_cooldown_recovery",
         "object_check",
         "object_sweep",
         "provider_balance_refresh",
+        "renewal_invoices",
+        "subscription_expiry_warnings",
         "stuck_run_recovery",
     ];
     for name in timetable {

@@ -11,8 +11,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use loco_rs::bgworker::{Job, JobStatus};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
-    QueryTrait, Select, SqlErr,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QueryResult, QueryTrait, Select, SqlErr,
     sea_query::{Alias, Expr, ExprTrait, Query},
 };
 use serde_json::Value;
@@ -81,6 +81,36 @@ pub(crate) async fn revive(db: &impl ConnectionTrait, id: Option<&str>) -> Resul
         }
     }
     Ok(revived)
+}
+
+/// One dead job gets all its attempts again, in the caller's transaction; `None` when it is not dead, or another job holds
+/// its key. Hint the job once the transaction has committed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn retry(txn: &DatabaseTransaction, id: i64) -> Result<Option<Enqueued>, DbErr> {
+    let dead = Entity::find().filter(Column::Id.eq(id)).filter(Column::State.eq(State::Dead));
+    let Some(row) = rows(txn, &dead).await?.into_iter().next() else { return Ok(None) };
+    let job = identify(&row)?;
+    let is_back = bring_back(txn, id, row.try_get("", "dedupe_key").unwrap_or_default()).await?;
+    Ok(is_back.then_some(job))
+}
+
+/// One job that waits, or is dead, is wanted no more, in the caller's transaction; `false` when it runs, is done or was
+/// discarded before.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn discard(txn: &DatabaseTransaction, id: i64) -> Result<bool, DbErr> {
+    let gone = Entity::update_many()
+        .col_expr(Column::State, Expr::value(State::Dead))
+        .col_expr(Column::LastError, Expr::value(CANCELLED))
+        .col_expr(Column::FinishedAt, Expr::value(clock::now(txn).await?))
+        .filter(Column::Id.eq(id))
+        .filter(Condition::any().add(is(&JobStatus::Queued)).add(is(&JobStatus::Failed)))
+        .exec(txn)
+        .await?;
+    Ok(gone.rows_affected == 1)
 }
 
 async fn bring_back(db: &impl ConnectionTrait, id: i64, key: Option<String>) -> Result<bool, DbErr> {

@@ -148,7 +148,13 @@ impl Nowpayments {
             if told.iter().any(|it| it.id == id) {
                 continue;
             }
-            let one = self.payment(http, &id).await?;
+            // Ids come from notifications, and what these say decides nothing: a payment that does not exist, or belongs to
+            // another invoice, must not hold up what was really paid here.
+            let one = match self.payment(http, &id).await {
+                Ok(one) if one.invoice.as_deref().is_none_or(|it| it == reference) => one,
+                Ok(_) | Err(Failure::NotFound { .. }) => continue,
+                Err(failure) => return Err(failure),
+            };
             waiting.extend(one.children.iter().filter(|it| is_id(it)).cloned());
             told.push(one);
             if told.len() > MAX_PAYMENTS {

@@ -4,10 +4,12 @@ mod client;
 mod own;
 mod page;
 mod session;
+mod staff;
 mod upload;
 
 pub use crate::models::sessions::Client;
 pub use own::{OwnAsset, OwnConversation, OwnGeneration, OwnInvoice, OwnPicture, OwnRemains, OwnRun, OwnSession};
 pub use page::{Page, frame, is_htmx};
 pub use session::{CurrentSession, CurrentUser, Visitor, cleared_cookie, session_cookie, session_token};
+pub use staff::{Admin, AtTheDoor, Confirmed, Owner, SECOND_FACTOR, Staff, is_at_the_door, is_of_the_house};
 pub use upload::AskForm;

@@ -11,14 +11,16 @@ use loco_rs::{
 };
 use serde_json::{Value, json};
 
-use super::Visitor;
+use super::{Visitor, is_of_the_house};
 use crate::{
     context::Nproxy,
     controllers::{Error, Result},
     models::{
         allowances, clock,
         conversations::{self, Shelf},
-        subscriptions, users,
+        subscriptions,
+        switches::{self, Switch, Switches},
+        users::{self, viewing::Viewing},
     },
     views::{self, allowances::AllowanceView},
 };
@@ -44,7 +46,10 @@ impl FromRequestParts<AppContext> for Page {
         let Visitor(user) = Visitor::from_request_parts(parts, ctx).await?;
         let ViewEngine(view) = ViewEngine::<TeraView>::from_request_parts(parts, ctx).await?;
         let allowance = allowance_of(ctx, user.as_ref()).await?;
-        let frame = frame(ctx, user.as_ref(), &allowance, parts.uri.path());
+        let thrown = switches::thrown(&ctx.db).await?;
+        let mut frame = frame(ctx, user.as_ref(), &allowance, &thrown, parts.uri.path());
+        let viewing = parts.extensions.get::<Viewing>().map(views::admin::viewing);
+        frame.insert("viewing".into(), json!(viewing));
         Ok(Self { view, frame, allowance, is_htmx: is_htmx(&parts.headers) })
     }
 }
@@ -108,6 +113,7 @@ pub fn frame(
     ctx: &AppContext,
     user: Option<&users::Model>,
     allowance: &AllowanceView,
+    thrown: &Switches,
     path: &str,
 ) -> serde_json::Map<String, Value> {
     let parts = ctx.parts();
@@ -120,7 +126,10 @@ pub fn frame(
             "name": "nproxy",
             "version": env!("CARGO_PKG_VERSION"),
             "support_url": settings.support_bot_url,
-            "registration_open": true,
+            "registration_open": thrown.get(Switch::SignUpsClosed).is_none(),
+            "registration_closed": thrown.says(Switch::SignUpsClosed).unwrap_or_default(),
+            "banner": thrown.says(Switch::Banner).unwrap_or_default(),
+            "paused": thrown.says(Switch::GenerationPaused).unwrap_or_default(),
             "dev": dev,
         },
         "me": user.map(|user| me(user, allowance)),
@@ -128,6 +137,8 @@ pub fn frame(
         "path": path,
         "conversations": [],
         "older_url": "",
+        "viewing": null,
+        "menu": if is_of_the_house(path) { views::admin::menu() } else { Vec::new() },
     });
     match frame {
         Value::Object(frame) => frame,
@@ -136,7 +147,7 @@ pub fn frame(
 }
 
 fn me(user: &users::Model, allowance: &AllowanceView) -> Value {
-    json!({ "email": user.email(), "allowance": allowance })
+    json!({ "email": user.email(), "role": user.role, "is_staff": user.is_staff(), "allowance": allowance })
 }
 
 async fn allowance_of(ctx: &AppContext, user: Option<&users::Model>) -> Result<AllowanceView> {

@@ -10,10 +10,14 @@ use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use loco_rs::app::AppContext;
 use time::Duration;
 
-use super::page::is_htmx;
+use super::{page::is_htmx, staff::is_of_the_house};
 use crate::{
     controllers::Error,
-    models::{sessions, tokens::PlainToken, users},
+    models::{
+        sessions,
+        tokens::PlainToken,
+        users::{self, viewing::viewing},
+    },
 };
 
 const COOKIE: &str = "__Host-nproxy";
@@ -32,7 +36,7 @@ pub struct Visitor(pub Option<users::Model>);
 
 /// What the cookie of a request is worth, looked up once.
 #[derive(Debug, Clone)]
-struct Resumed(Option<(sessions::Model, users::Model)>);
+pub(super) struct Resumed(pub Option<(sessions::Model, users::Model)>);
 
 #[must_use]
 pub fn session_cookie(token: &PlainToken) -> Cookie<'static> {
@@ -58,15 +62,27 @@ pub fn session_token(headers: &HeaderMap) -> Option<PlainToken> {
     CookieJar::from_headers(headers).get(COOKIE).map(|cookie| PlainToken::received(cookie.value()))
 }
 
-async fn resumed(parts: &mut Parts, ctx: &AppContext) -> Result<Resumed, Error> {
+pub(super) async fn resumed(parts: &mut Parts, ctx: &AppContext) -> Result<Resumed, Error> {
     // Several extractors of one request ask; the database is asked once.
     if let Some(known) = parts.extensions.get::<Resumed>() {
         return Ok(known.clone());
     }
-    let resumed = Resumed(match session_token(&parts.headers) {
+    let mut resumed = Resumed(match session_token(&parts.headers) {
         Some(token) => sessions::resume(&ctx.db, &token).await?,
         None => None,
     });
+    if let Resumed(Some((session, user))) = &mut resumed
+        && !is_of_the_house(parts.uri.path())
+        && parts.uri.path() != "/logout"
+        && let Some(viewing) = viewing(&ctx.db, session, user).await?
+    {
+        // Looking is all that there is: whatever would change something is refused before its handler hears of it.
+        if ![Method::GET, Method::HEAD].contains(&parts.method) {
+            return Err(Error::OnlyLooking);
+        }
+        *user = viewing.person.clone();
+        parts.extensions.insert(viewing);
+    }
     parts.extensions.insert(resumed.clone());
     Ok(resumed)
 }
@@ -100,7 +116,7 @@ impl FromRequestParts<AppContext> for CurrentUser {
 }
 
 /// Browsers are sent to the login page and come back after it; htmx is told to move the whole page.
-fn to_login(parts: &Parts) -> Response {
+pub(super) fn to_login(parts: &Parts) -> Response {
     let login = format!("/login{}", next(&parts.method, &parts.uri));
     if is_htmx(&parts.headers) {
         return ([("HX-Redirect", login)], axum::http::StatusCode::UNAUTHORIZED).into_response();

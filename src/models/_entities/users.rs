@@ -44,6 +44,8 @@ pub enum Relation {
     Invoices,
     #[sea_orm(has_many = "super::links::Entity")]
     Links,
+    #[sea_orm(has_many = "super::notifications::Entity")]
+    Notifications,
     #[sea_orm(has_many = "super::sessions::Entity")]
     Sessions,
     #[sea_orm(has_one = "super::subscriptions::Entity")]
@@ -95,6 +97,12 @@ impl Related<super::invoices::Entity> for Entity {
 impl Related<super::links::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Links.def()
+    }
+}
+
+impl Related<super::notifications::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Notifications.def()
     }
 }
 

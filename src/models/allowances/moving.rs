@@ -1,10 +1,10 @@
 //! A month that ends, or begins, at another moment than it was to.
 
-use chrono::Months;
+use chrono::{Months, TimeDelta};
 use loco_rs::{Error, Result};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, prelude::DateTimeUtc, sea_query::Expr};
 
-use super::{Column, Entity, locked};
+use super::{Column, Entity, Model, locked};
 use crate::models::{
     activities::Actor,
     ledger_entries::{Kind, Movement},
@@ -16,6 +16,7 @@ pub(in crate::models) async fn end_now(
     txn: &DatabaseTransaction,
     id: i64,
     now: DateTimeUtc,
+    because: &str,
     actor: &Actor,
 ) -> Result<()> {
     let mut allowance = locked(txn, id).await?;
@@ -25,7 +26,7 @@ pub(in crate::models) async fn end_now(
     Entity::update_many().col_expr(Column::ExpiresAt, Expr::value(now)).filter(Column::Id.eq(id)).exec(txn).await?;
     (allowance.expires_at, allowance.expired_at) = (Some(now), Some(now));
     let left = allowance.available;
-    let gone = Movement::new(Kind::Expire, format!("expire:{id}"), -left, -left).because("given up for the next month");
+    let gone = Movement::new(Kind::Expire, format!("expire:{id}"), -left, -left).because(because);
     allowance.post(txn, if left > 0 { vec![gone] } else { Vec::new() }, actor).await?;
     Ok(())
 }
@@ -45,4 +46,22 @@ pub(in crate::models) async fn begin_at(
         .exec(txn)
         .await?;
     if moved.rows_affected == 1 { Ok(ends_at) } else { Err(Error::Message(format!("month {id} has begun already"))) }
+}
+
+/// Lets a month end so much later, and one that has not begun begin as much later. The person is locked, so `month` is as
+/// it stands.
+pub(in crate::models) async fn move_by(
+    txn: &DatabaseTransaction,
+    month: &Model,
+    by: TimeDelta,
+    now: DateTimeUtc,
+) -> Result<()> {
+    let ends_at = month.expires_at.and_then(|end| end.checked_add_signed(by));
+    let ends_at = ends_at.ok_or_else(|| Error::Message(format!("month {} cannot be moved so far", month.id)))?;
+    let mut update = Entity::update_many().col_expr(Column::ExpiresAt, Expr::value(ends_at));
+    if month.starts_at > now {
+        update = update.col_expr(Column::StartsAt, Expr::value(month.starts_at + by));
+    }
+    let moved = update.filter(Column::Id.eq(month.id)).filter(Column::ExpiresAt.eq(month.expires_at)).exec(txn).await?;
+    if moved.rows_affected == 1 { Ok(()) } else { Err(Error::Message(format!("month {} has moved", month.id))) }
 }

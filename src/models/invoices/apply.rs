@@ -1,6 +1,7 @@
 //! What the processor tells becomes the state of an invoice. Webhook, poller, reconciliation and "check again" all come
 //! here: the truth is fetched, held against what was asked for, and moves the invoice forward or not at all.
 
+use durable_jobs::Enqueued;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
@@ -12,11 +13,9 @@ use crate::{
     models::{
         activities::Actor,
         allowances::{self, Gift, Grant, Kind},
-        begin, clock, payment_events, subscriptions, text, users,
-    },
-    workers::{
-        Durable,
-        deliver_receipt::{DeliverReceipt, Receipt},
+        begin, clock,
+        notifications::{self, Kind as Notice},
+        payment_events, subscriptions, text, users,
     },
 };
 
@@ -90,6 +89,7 @@ async fn fetch(ctx: &AppContext, processor: &Processor, invoice: &Model) -> Resu
     let parts = ctx.parts();
     let reference = match &invoice.processor_ref {
         Some(reference) => reference.clone(),
+        None if invoice.is_unopened() => return Ok(None),
         None => {
             // A checkout may exist that we have not heard of.
             let Some(found) = processor.find(parts.till(), &invoice.order_id()).await? else { return Ok(None) };
@@ -118,13 +118,16 @@ pub(super) async fn believe(ctx: &AppContext, invoice: &Model, truth: &Truth) ->
     }
     let just_paid = to == State::Paid && from != to;
     invoice.take_over(&txn, truth, to).await?;
-    let mut jobs = Vec::new();
-    if just_paid {
-        invoice.give(&txn).await?;
-        jobs.push(DeliverReceipt::enqueue(&txn, &Receipt { invoice: invoice.id }).await?);
-    }
+    let told = if just_paid {
+        invoice.give(&txn, &Actor::System, "a paid month").await?;
+        invoice.tell(&txn, Notice::Receipt).await?
+    } else if matches!(to, State::Underpaid | State::Expired) && truth.paid_minor > 0 {
+        invoice.tell(&txn, Notice::Underpaid).await?
+    } else {
+        None
+    };
     txn.commit().await?;
-    ctx.parts().jobs().hint(&jobs).await;
+    ctx.parts().jobs().hint(told.as_slice()).await;
     if from != to {
         tracing::info!(invoice.id = invoice.id, from = text(from), to = text(to), "invoice moved on");
     }
@@ -191,8 +194,19 @@ impl Model {
         Ok(())
     }
 
+    /// A mail about it, once for each thing there is to say.
+    pub(super) async fn tell(&self, txn: &DatabaseTransaction, what: Notice) -> Result<Option<Enqueued>> {
+        let key = format!("{}:{}", text(what), self.id);
+        notifications::mail(txn, what, key, self.user_id, json!({ "invoice": self.id })).await
+    }
+
     /// The month that was paid for, in the transaction that makes the invoice paid.
-    async fn give(&self, txn: &DatabaseTransaction) -> Result<()> {
+    pub(super) async fn give(
+        &self,
+        txn: &DatabaseTransaction,
+        actor: &Actor,
+        reason: &str,
+    ) -> Result<allowances::Model> {
         let user = users::by_id(txn, self.user_id).await?.ok_or(Error::NotFound)?;
         let now = clock::now(txn).await?;
         let offer = self.offer()?;
@@ -200,16 +214,10 @@ impl Model {
         let cycles = subscriptions::cycles(txn, user.id, now).await?;
         let (starts_at, expires_at) = cycles.next(now);
         subscriptions::activate(txn, user.id, &offer.code, &cycles, starts_at).await?;
-        let gift = Gift {
-            kind: Kind::Quota,
-            amount,
-            starts_at,
-            expires_at: Some(expires_at),
-            source: self.source(),
-            reason: "a paid month",
-        };
-        match allowances::grant(txn, &user, gift, &Actor::System).await? {
-            Grant::Granted(_) => Ok(()),
+        let gift =
+            Gift { kind: Kind::Quota, amount, starts_at, expires_at: Some(expires_at), source: self.source(), reason };
+        match allowances::grant(txn, &user, gift, actor).await? {
+            Grant::Granted(month) => Ok(month),
             Grant::AlreadyGranted => Err(Error::Message(format!("invoice {} was granted before it was paid", self.id))),
         }
     }

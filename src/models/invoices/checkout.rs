@@ -12,7 +12,7 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use super::{Column, Entity, Kind, Model, OPEN, State, by_id, links, polling, words};
+use super::{Column, Entity, Kind, Model, OPEN, State, by_id, links, polling, unfinished, words};
 use crate::{
     adapters::payments::{Checkout, Failure, Order, Processor},
     context::Nproxy,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long the amount is promised; the processor's own word counts where it gives one.
-const LIFE: TimeDelta = TimeDelta::hours(1);
+pub const LIFE: TimeDelta = TimeDelta::hours(1);
 
 /// Whoever asks the processor for a checkout has so long; longer than the call can take.
 const OPENING: TimeDelta = TimeDelta::seconds(60);
@@ -66,7 +66,7 @@ pub async fn open(ctx: &AppContext, user: &users::Model, processor: &str) -> Res
     let invoice = match reusable(&txn, user, &processor, now).await? {
         Some(open) => open,
         None if made_since(&txn, user, now - TimeDelta::hours(1)).await? >= HOURLY => return Ok(Opening::TooMany),
-        None => draft(&txn, user, &processor, ctx.parts().catalogue().plan(), now).await?,
+        None => draft(user, &processor, ctx.parts().catalogue().plan(), now).insert(&txn).await?,
     };
     // The order is known here before the processor hears of it.
     txn.commit().await?;
@@ -79,13 +79,7 @@ async fn reusable(
     processor: &Processor,
     now: DateTimeUtc,
 ) -> Result<Option<Model>> {
-    let open = Entity::find()
-        .filter(Column::UserId.eq(user.id))
-        .filter(Column::Kind.eq(text(Kind::Subscription)))
-        .filter(Column::State.is_in(words(OPEN)))
-        .one(txn)
-        .await?;
-    let Some(open) = open else { return Ok(None) };
+    let Some(open) = unfinished(txn, user.id).await? else { return Ok(None) };
     let left_for = match open.state_at(now) {
         State::New if open.processor != processor.name() => State::Canceled,
         State::Expired => State::Expired,
@@ -102,14 +96,9 @@ async fn made_since(txn: &DatabaseTransaction, user: &users::Model, since: DateT
     Ok(made.count(txn).await?)
 }
 
-async fn draft(
-    txn: &DatabaseTransaction,
-    user: &users::Model,
-    processor: &Processor,
-    offer: &Offer,
-    now: DateTimeUtc,
-) -> Result<Model> {
-    Ok(ActiveModel {
+/// One that is to be paid from this moment on.
+pub(super) fn draft(user: &users::Model, processor: &Processor, offer: &Offer, now: DateTimeUtc) -> ActiveModel {
+    ActiveModel {
         pid: Set(Uuid::now_v7()),
         user_id: Set(user.id),
         kind: Set(text(Kind::Subscription)),
@@ -130,8 +119,6 @@ async fn draft(
         next_poll_at: Set(Some(now + polling::FIRST)),
         ..Default::default()
     }
-    .insert(txn)
-    .await?)
 }
 
 impl Model {
@@ -188,7 +175,10 @@ impl Model {
         let now = clock::now(db).await?;
         let won = Entity::update_many()
             .col_expr(Column::OpeningUntil, Expr::value(now + OPENING))
+            // From now on somebody may pay.
+            .col_expr(Column::NextPollAt, Expr::value(now + polling::FIRST))
             .filter(Column::Id.eq(self.id))
+            .filter(Column::State.is_in(words(OPEN)))
             .filter(Column::ProcessorRef.is_null())
             .filter(Column::OpeningUntil.is_null().or(Column::OpeningUntil.lte(now)))
             .exec(db)
@@ -213,12 +203,16 @@ impl Model {
         Ok(())
     }
 
-    /// The checkout that the processor has for this order; the first one stays.
+    /// The checkout that the processor has for this order; the first one stays. The time to pay begins with it.
     pub(super) async fn adopt(&self, db: &impl ConnectionTrait, checkout: &Checkout) -> Result<()> {
+        let expires_at = match checkout.expires_at {
+            Some(told) => told,
+            None => clock::now(db).await? + LIFE,
+        };
         Entity::update_many()
             .col_expr(Column::ProcessorRef, Expr::value(checkout.reference.clone()))
             .col_expr(Column::CheckoutUrl, Expr::value(checkout.checkout_url.clone()))
-            .col_expr(Column::ExpiresAt, Expr::value(checkout.expires_at.unwrap_or(self.expires_at)))
+            .col_expr(Column::ExpiresAt, Expr::value(expires_at))
             .col_expr(Column::Methods, Expr::value(json!(checkout.methods)))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1))
             .filter(Column::Id.eq(self.id))

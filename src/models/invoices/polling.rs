@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use tokio::time::sleep;
 
-use super::{Applied, Column, Entity, Model, apply, by_id};
+use super::{Applied, Column, Entity, LIFE, Model, apply, by_id};
 use crate::{context::Nproxy, models::clock};
 
 /// The pause before the first look, and the shortest between two.
@@ -127,10 +127,11 @@ impl Model {
         Ok(())
     }
 
-    /// `None` when it is watched no longer.
+    /// `None` when it is watched no longer. What nobody has opened nobody can have paid. The age of one that lay ready
+    /// counts from when it was opened.
     fn next_look(&self, now: DateTimeUtc) -> Option<DateTimeUtc> {
-        let age = now - self.created_at;
+        let age = now - Ord::max(self.created_at, self.expires_at - LIFE);
         let pause = if age < YOUNG { FIRST } else { (age / 60).clamp(FIRST, LONGEST) };
-        (now < self.expires_at + WATCHED).then(|| now + pause)
+        (!self.is_unopened() && now < self.expires_at + WATCHED).then(|| now + pause)
     }
 }

@@ -66,6 +66,8 @@ pub async fn reconcile(ctx: &AppContext) -> Result<Vec<Finding>> {
         let paid_here = Entity::find()
             .filter(Column::Processor.eq(name))
             .filter(Column::State.eq(text(State::Paid)))
+            // What a person has called paid need not be paid there.
+            .filter(Column::Marked.eq(false))
             .filter(Column::CreatedAt.gte(since))
             .all(&ctx.db)
             .await?;

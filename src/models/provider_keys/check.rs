@@ -4,12 +4,17 @@
 use std::time::Duration;
 
 use loco_rs::{Error, Result, app::AppContext};
+use serde_json::json;
 
 use super::Model;
 use crate::{
     adapters::images::{Access, Balance, CHECK_DEADLINE, Failure, Provider, ProxyUrl},
     context::Nproxy,
-    models::{attempts::Via, begin, proxies},
+    models::{
+        activities::{self, Actor},
+        attempts::Via,
+        begin, proxies, text,
+    },
 };
 
 /// What a question brought.
@@ -30,6 +35,23 @@ pub async fn check(ctx: &AppContext, id: i64) -> Result<Checked> {
     let key = super::by_id(&ctx.db, id).await?.ok_or(Error::NotFound)?;
     let proxy = proxies::of(&ctx.db, &key).await?.filter(proxies::Model::is_active);
     ask(ctx, &key, proxy.as_ref(), CHECK_DEADLINE).await
+}
+
+/// The same for an operator, with the activity that says so.
+///
+/// # Errors
+/// There is no such key, its secret does not open, or the database does not answer.
+pub async fn check_by_hand(ctx: &AppContext, id: i64, actor: &Actor) -> Result<Checked> {
+    let checked = check(ctx, id).await?;
+    let detail = json!({
+        "via": text(checked.via),
+        "outcome": checked.answer.as_ref().err().map_or("ok", Failure::class),
+        "proxy_fault": checked.proxy_fault.as_ref().map(Failure::class),
+    });
+    let txn = begin(&ctx.db).await?;
+    activities::record(&txn, actor, "test_provider_key", ("provider_key", id), detail).await?;
+    txn.commit().await?;
+    Ok(checked)
 }
 
 /// The question itself, within `deadline` for each way. What the proxy did is noted on the proxy.

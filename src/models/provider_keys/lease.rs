@@ -299,6 +299,14 @@ fn eligible(now: DateTimeUtc) -> Condition {
     Condition::any().add(Column::State.eq(State::Active)).add(health::rested(now))
 }
 
+/// How many keys may work now.
+///
+/// # Errors
+/// The database does not answer.
+pub(in crate::models) async fn eligible_now(db: &impl ConnectionTrait, now: DateTimeUtc) -> Result<u64> {
+    Ok(Entity::find().filter(eligible(now)).count(db).await?)
+}
+
 async fn live_leases(db: &impl ConnectionTrait, key_id: i64, now: DateTimeUtc) -> Result<u64> {
     Ok(key_leases::Entity::find()
         .filter(key_leases::Column::ProviderKeyId.eq(key_id))

@@ -1,6 +1,6 @@
 //! One key and one place: the call, through the key's proxy first, and what comes of it for the key and for the place.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loco_rs::{Result, app::AppContext};
 use secrecy::SecretString;
@@ -17,7 +17,7 @@ use crate::{
     models::{
         assets::picture,
         attempts::{self, Via},
-        begin, outputs,
+        begin, measures, outputs,
         provider_keys::{self, Leased, health, incidents},
     },
 };
@@ -53,13 +53,17 @@ pub(super) async fn call(
     let ways: &[Via] = if leased.proxy.is_some() { &[Via::Proxy, Via::Direct] } else { &[Via::Direct] };
     for (at, via) in ways.iter().enumerate() {
         let Some(attempt) = announce(ctx, leased, *via).await? else { return Ok(Next::AnotherKey) };
+        let started = Instant::now();
         let answer = ask(ctx, run, brief, leased, *via, time_left).await?;
         let failure = match answer {
             Answer::Picture(picture) => {
                 let proxy = leased.proxy.as_ref().filter(|_| *via == Via::Proxy);
                 let made = Made { run, user_id: brief.user_id, place, leased, proxy, attempt: &attempt };
                 return Ok(match made.deliver(ctx, picture).await? {
-                    Delivery::Kept => Next::Done,
+                    Delivery::Kept => {
+                        measures::called(&leased.key.provider, Output::CLASS, started.elapsed());
+                        Next::Done
+                    }
                     // Whoever has the place may still be at it: the run is not over because we are.
                     Delivery::TooLate => Next::AnotherKey,
                     Delivery::NotStored => Next::GiveUp(Reason::Storage),
@@ -77,6 +81,7 @@ pub(super) async fn call(
             run.id = run.id, place = place.position, key.id = leased.key.id, via = ?via,
             class = failure.class(), "no picture from this key"
         );
+        measures::called(&leased.key.provider, failure.class(), started.elapsed());
         let directly_next = failure.may_go_direct() && at + 1 < ways.len();
         let txn = begin(&ctx.db).await?;
         let is_ours = !directly_next && leased.release(&txn).await?;
@@ -86,6 +91,7 @@ pub(super) async fn call(
         }
         if directly_next {
             txn.commit().await?;
+            measures::went_direct();
             continue;
         }
         if is_ours {
@@ -96,7 +102,11 @@ pub(super) async fn call(
             incidents::judge(ctx, &leased.key.provider).await?;
         }
         ctx.parts().key_freed().notify_one();
-        return Ok(after(&failure, empties));
+        let next = after(&failure, empties);
+        if matches!(next, Next::AnotherKey) {
+            measures::failed_over();
+        }
+        return Ok(next);
     }
     Ok(Next::AnotherKey)
 }

@@ -1,7 +1,7 @@
 //! How a run gets its pictures: every place looks for a key in turn until one delivers, the person's request is refused,
 //! or all keys were tried. Safe to start again at any point: what is delivered stays, what waits goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -16,7 +16,7 @@ use crate::{
     adapters::images::{Failure, InputImage, Provider, Request},
     context::Nproxy,
     models::{
-        assets, attempts, begin, clock, generations, outputs,
+        assets, attempts, begin, clock, generations, measures, outputs,
         provider_keys::{self, Lease, Leased, Wish, health},
         proxies,
     },
@@ -117,8 +117,12 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         if !run.is_live(&ctx.db).await? || !place.is_waiting(&ctx.db).await? {
             return Ok(());
         }
+        let asked = Instant::now();
         let mut leased = match provider_keys::lease(ctx, brief.wish(run, &place)).await? {
-            Lease::Granted(leased) => leased,
+            Lease::Granted(leased) => {
+                measures::picked(asked.elapsed());
+                leased
+            }
             Lease::Wait { until } => {
                 let pause = match until {
                     Some(until) => (until - clock::now(&ctx.db).await?).to_std().unwrap_or_default().max(ASK_AGAIN),
@@ -131,7 +135,10 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
                 let _woken = timeout(pause.min(Duration::from_secs(1)), ctx.parts().key_freed().notified()).await;
                 continue;
             }
-            Lease::Exhausted => return give_up(ctx, run, &place, Reason::Unavailable).await,
+            Lease::Exhausted => {
+                measures::exhausted();
+                return give_up(ctx, run, &place, Reason::Unavailable).await;
+            }
         };
         if leased.knock_first && !knocked(ctx, &mut leased).await? {
             continue;

@@ -26,6 +26,8 @@ pub struct Cycles {
     pub queued: Option<Model>,
     /// When the last month that counts no more came to its end.
     pub ended_at: Option<DateTimeUtc>,
+    /// The month with whose end the plan ends, or has ended; none when that end was a taking back.
+    pub last: Option<Model>,
     /// When all that is paid for is over.
     paid_until: Option<DateTimeUtc>,
     /// All that have begun and count still, in the order in which they were given.
@@ -42,7 +44,10 @@ pub async fn cycles(db: &impl ConnectionTrait, user_id: i64, now: DateTimeUtc) -
     let (open, closed): (Vec<_>, Vec<_>) = months.into_iter().partition(|month| month.closed(now).is_none());
     let (mut waiting, begun): (Vec<_>, Vec<_>) = open.into_iter().partition(|month| month.starts_at > now);
     waiting.sort_by_key(|month| month.starts_at);
+    let last_open = begun.iter().chain(&waiting).max_by_key(|month| month.expires_at);
+    let last_closed = || closed.iter().max_by_key(|month| month.ended_at()).filter(|month| month.revoked_at.is_none());
     Ok(Cycles {
+        last: last_open.or_else(last_closed).cloned(),
         running: begun.iter().max_by_key(|month| (month.available > 0, month.expires_at)).cloned(),
         queued: waiting.first().cloned(),
         ended_at: closed.iter().filter_map(Model::ended_at).max(),

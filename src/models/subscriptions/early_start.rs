@@ -42,7 +42,7 @@ pub async fn start_next_now(ctx: &AppContext, user: &users::Model, waiting: Date
     let mut given_up = Vec::new();
     for month in cycles.begun() {
         given_up.push(json!({ "allowance": month.id, "left": month.available, "was_to_end": month.expires_at }));
-        allowances::end_now(&txn, month.id, now, &actor).await?;
+        allowances::end_now(&txn, month.id, now, "given up for the next month", &actor).await?;
     }
     let mut starts_at = now;
     for month in cycles.waiting() {

@@ -7,7 +7,7 @@ use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
-use super::{Column, Confirmation, Entity, Model, Status, links};
+use super::{Column, Confirmation, Entity, Model, Status, links, second_factors};
 use crate::{
     context::Nproxy,
     models::{
@@ -38,6 +38,7 @@ impl Model {
         }
         sessions::forget(&txn, self.id).await?;
         links::forget_all(&txn, self.id).await?;
+        second_factors::forget(&txn, self.id).await?;
         auth_events::forget(&txn, self.id).await?;
         runs::let_go(&txn, self.id).await?;
         conversations::forget(&txn, self.id).await?;

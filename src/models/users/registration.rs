@@ -14,11 +14,23 @@ use crate::{
         auth_events::{self, Action, Failure},
         begin, clock, insert_new,
         sessions::Client,
+        switches::{self, Switch},
         throttles::{self, Refused},
         tokens::PlainToken,
     },
     workers::{Durable, deliver_mail::DeliverMail},
 };
+
+/// What became of a registration.
+#[derive(Debug)]
+pub enum Registration {
+    /// A mail is on its way, to whoever owns the address.
+    Mailed,
+    /// An operator lets nobody new in at the moment.
+    Closed,
+    /// Too many before; this one was not looked at.
+    TooOften(Refused),
+}
 
 /// Opens an account and mails the activation link. An address that is taken is answered alike, for the same work: its
 /// owner gets the mail that helps (activation again, or a hint that the account exists), a stranger learns nothing.
@@ -28,17 +40,15 @@ use crate::{
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn register(
-    ctx: &AppContext,
-    client: &Client,
-    email: &str,
-    password: &str,
-) -> Result<std::result::Result<(), Refused>> {
+pub async fn register(ctx: &AppContext, client: &Client, email: &str, password: &str) -> Result<Registration> {
+    if switches::says(&ctx.db, Switch::SignUpsClosed).await?.is_some() {
+        return Ok(Registration::Closed);
+    }
     let email = normalized(email);
     let turns = throttles::registration(ctx, &email, client);
     let _counted = match throttles::take(&ctx.db, turns).await? {
         Ok(taken) => taken,
-        Err(refused) => return Ok(Err(refused)),
+        Err(refused) => return Ok(Registration::TooOften(refused)),
     };
     let password_hash = credentials::hash(password).await?;
     let txn = begin(&ctx.db).await?;
@@ -60,7 +70,7 @@ pub async fn register(
     let mail = DeliverMail::enqueue(&txn, &Letter { user: user_id.unwrap_or(NOBODY), occasion }).await?;
     txn.commit().await?;
     ctx.parts().jobs().hint(&[mail]).await;
-    Ok(Ok(()))
+    Ok(Registration::Mailed)
 }
 
 /// The button behind the mailed link: the account opens and gets its trial, once.

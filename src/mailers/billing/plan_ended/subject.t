@@ -1,0 +1,1 @@
+Your nproxy plan has ended

@@ -1,0 +1,1 @@
+Your payment to nproxy is refunded

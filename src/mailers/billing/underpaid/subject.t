@@ -1,0 +1,1 @@
+A part of your payment arrived
