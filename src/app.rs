@@ -17,7 +17,7 @@ use migration::Migrator;
 
 use crate::{
     context::Parts,
-    controllers, initializers, tasks,
+    controllers, initializers, settings, tasks,
     workers::{
         apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_notice::DeliverNotice,
         erase_conversation::EraseConversation, erase_files::EraseFiles, erase_picture::ErasePicture,
@@ -37,11 +37,20 @@ impl Hooks for App {
         env!("CARGO_PKG_VERSION").into()
     }
 
-    async fn boot(mode: StartMode, environment: &Environment, config: Config) -> Result<BootResult> {
-        create_app::<Self, Migrator>(initializers::timetable::driven_by_jobs(mode), environment, config).await
+    async fn boot(mode: StartMode, environment: &Environment, mut config: Config) -> Result<BootResult> {
+        tracing::info!(version = Self::app_version(), %environment, ?mode, "nproxy starts");
+        initializers::schema::settle(&config.database).await?;
+        config.database.auto_migrate = false; // it is done, and under a lock
+        let booted =
+            create_app::<Self, Migrator>(initializers::timetable::driven_by_jobs(mode), environment, config).await?;
+        if booted.router.is_none() {
+            initializers::health::answer(&booted.app_context).await;
+        }
+        Ok(booted)
     }
 
     async fn load_config(environment: &Environment) -> Result<Config> {
+        settings::nothing_missing(environment)?;
         let mut config = environment.load()?;
         initializers::database::make_room(&config.database.uri)?;
         config.database.uri = initializers::database::limited(&config.database.uri);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use durable_jobs::DurableQueue;
+use durable_jobs::{DurableQueue, RedisSettings};
 use loco_rs::{Error, Result, app::AppContext};
+use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
 use crate::{
@@ -44,10 +45,20 @@ impl Parts {
             http,
             till: payments::Http::new(payments::CALL_DEADLINE).map_err(Error::msg)?,
             store: storage::open(&settings.storage)?,
-            jobs: DurableQueue::embedded(ctx.db.clone(), durable_jobs::Settings::default()),
+            jobs: queue(ctx, &settings)?,
             key_freed: Notify::new(),
             settings,
         })))
+    }
+}
+
+/// Rows are the jobs; only the way of their hints is configured.
+fn queue(ctx: &AppContext, settings: &Settings) -> Result<DurableQueue> {
+    let (db, behaviour) = (ctx.db.clone(), durable_jobs::Settings::default());
+    match settings.redis_url.expose_secret() {
+        "" => Ok(DurableQueue::embedded(db, behaviour)),
+        url => DurableQueue::redis(db, behaviour, RedisSettings::new(url))
+            .map_err(|error| Error::Message(format!("REDIS_URL: {error}"))),
     }
 }
 

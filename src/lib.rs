@@ -4,7 +4,7 @@ pub mod adapters;
 pub mod app;
 pub mod context;
 pub mod controllers;
-mod initializers;
+pub mod initializers;
 pub mod mailers;
 pub mod models;
 pub mod settings;

@@ -3,7 +3,7 @@
 
 mod networks;
 
-use std::{path::PathBuf, time::Duration};
+use std::{env, fs, path::PathBuf, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use loco_rs::{Error, Result, config::Config, environment::Environment};
@@ -48,6 +48,13 @@ pub struct Settings {
     /// Where Prometheus reads `/metrics`, apart from the site; 0 = nowhere.
     #[serde(default)]
     pub metrics_port: u16,
+    /// Hints about jobs travel through this Redis; empty = inside the process.
+    #[serde(default = "no_secret")]
+    pub redis_url: SecretString,
+}
+
+fn no_secret() -> SecretString {
+    String::new().into()
 }
 
 /// Where files lie: S3 when a bucket is named, otherwise a folder.
@@ -152,6 +159,54 @@ fn point_at_providers(tree: &mut Value) {
             None => drop(gemini.remove("base_url")),
         }
     }
+}
+
+/// A server has to be told what a laptop can guess. Checked before the configuration is read, whose templates would name
+/// the first missing variable alone, in their own words.
+///
+/// # Errors
+/// Names every variable that is missing.
+pub fn nothing_missing(environment: &Environment) -> Result<()> {
+    if *environment != Environment::Production {
+        return Ok(());
+    }
+    let folder = variable("LOCO_CONFIG_FOLDER").unwrap_or_else(|| "config".to_owned());
+    let file = PathBuf::from(folder).join("production.yaml");
+    let text = fs::read_to_string(&file)
+        .map_err(|error| Error::Message(format!("{} cannot be read: {error}", file.display())))?;
+    let missing: Vec<&str> = required(&text).into_iter().filter(|name| variable(name).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Message(format!(
+        "production needs {} from the environment, and {} not set. README.md says what each means; bin/setup-production \
+         writes a file for most of them",
+        missing.join(", "),
+        if missing.len() == 1 { "it is" } else { "they are" },
+    )))
+}
+
+/// Where this process listens, or its like on the same machine does.
+///
+/// # Errors
+/// When `PORT` is no port.
+pub fn port() -> std::result::Result<u16, String> {
+    let port = variable("PORT").unwrap_or_else(|| "5150".to_owned());
+    port.parse().map_err(|_| format!("PORT: {port:?} is no port"))
+}
+
+/// The variables that a configuration has no default for.
+fn required(text: &str) -> Vec<&str> {
+    let named = text.split("get_env(name=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    let mut names: Vec<&str> = named.filter(|(_, rest)| rest.starts_with(')')).map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+#[expect(clippy::disallowed_methods, reason = "before there are settings")]
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// `Url` without its serde feature, which would build half of the tree a second time.

@@ -19,6 +19,7 @@ mod chaos;
 mod generator;
 mod migrations;
 mod models;
+mod production;
 mod requests;
 mod support;
 mod tasks;

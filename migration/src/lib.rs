@@ -54,6 +54,7 @@ mod m20261129_000061_second_factors;
 mod m20261129_000062_switches;
 mod m20261129_000063_activity_heads;
 mod m20261129_000064_windows_of_time;
+mod m20261129_000080_job_keys;
 
 pub struct Migrator;
 
@@ -106,6 +107,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000062_switches::Migration),
             Box::new(m20261129_000063_activity_heads::Migration),
             Box::new(m20261129_000064_windows_of_time::Migration),
+            Box::new(m20261129_000080_job_keys::Migration),
             // migrations
         ]
     }

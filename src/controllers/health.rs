@@ -32,9 +32,13 @@ async fn ready(State(ctx): State<AppContext>) -> Response {
     })
     .await;
     let storage = in_time(async { ctx.parts().store().check().await.is_ok() }).await;
+    // Said, but not asked for: without Redis jobs run all the same.
+    let parts = ctx.parts();
+    let redis = timeout(PATIENCE, parts.jobs().redis_answers()).await.unwrap_or(Some(false));
     let ok = database && jobs && storage;
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ok": ok, "database": database, "jobs": jobs, "storage": storage }))).into_response()
+    let answer = json!({ "ok": ok, "database": database, "jobs": jobs, "storage": storage, "redis": redis });
+    (status, Json(answer)).into_response()
 }
 
 async fn in_time(check: impl Future<Output = bool>) -> bool {

@@ -3,9 +3,12 @@
 pub mod database;
 pub mod edge;
 pub mod errors;
+pub mod health;
 pub mod house;
 pub mod metrics;
 pub mod people;
 pub mod sandbox;
+pub mod schema;
+pub mod start;
 pub mod timetable;
 pub mod views;

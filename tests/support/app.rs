@@ -333,5 +333,7 @@ async fn config(
     settings["pool"] = setup.pool.clone();
     settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });
     settings["sandbox"]["on"] = json!(false);
+    // `bin/test --redis`: the hints of all applications under test go through one Redis.
+    settings["redis_url"] = json!(std::env::var("TEST_REDIS_URL").unwrap_or_default());
     config
 }

@@ -13,6 +13,7 @@ mod payments;
 mod person;
 pub mod pictures;
 mod process;
+pub mod redis;
 pub mod s3;
 pub mod staff;
 mod wishes;

@@ -2,7 +2,7 @@
 //!
 //! A job is inserted in the transaction of the change that needs it, claimed by one conditional update with a fencing
 //! token, kept alive by a heartbeat and taken back by a reaper when its process dies. Whatever wakes a runner (an
-//! in-process notification today, a message broker tomorrow) is a hint: losing, doubling or reordering hints is harmless.
+//! in-process notification, or Redis in Sidekiq's wire format) is a hint: losing, doubling or reordering hints is harmless.
 //!
 //! ```no_run
 //! # async fn example(db: sea_orm::DatabaseConnection) -> Result<(), sea_orm::DbErr> {
@@ -33,6 +33,7 @@ mod jobs;
 mod lease;
 mod provider;
 mod reaper;
+mod redis;
 mod runner;
 mod settings;
 mod timetable;
@@ -42,5 +43,6 @@ pub use admin::{discard, retry};
 pub use current::{Current, current};
 pub use jobs::{DEFAULT_ATTEMPTS, DEFAULT_QUEUE, Enqueued, NewJob, enqueue};
 pub use provider::DurableQueue;
+pub use redis::{InvalidRedisUrl, RedisSettings};
 pub use settings::{Backoff, DeadJob, OnDead, Settings};
 pub use timetable::{InvalidSchedule, Recurring, Schedule};

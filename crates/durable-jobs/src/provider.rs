@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin, beat, clock,
     jobs::{DEFAULT_QUEUE, Enqueued, NewJob, enqueue},
-    reaper, runner,
+    reaper,
+    redis::{InvalidRedisUrl, Redis, RedisSettings},
+    runner,
     settings::{DeadJob, Settings},
     timetable::{self, Recurring},
     transport::{Embedded, Transport},
@@ -52,12 +54,28 @@ impl DurableQueue {
     /// Cheap: nothing is connected or spawned before [`QueueProvider::run`].
     #[must_use]
     pub fn embedded(db: DatabaseConnection, settings: Settings) -> Self {
+        Self::over(Transport::Embedded(Embedded::default()), owner(), db, settings)
+    }
+
+    /// A queue whose hints travel through Redis in Sidekiq's wire format, so that its clients can enqueue and its Web UI
+    /// can watch. Redis may be away at any time: no job is lost, and nobody waits for it.
+    /// Cheap: nothing is connected or spawned before the first hint or [`QueueProvider::run`].
+    ///
+    /// # Errors
+    /// When the address cannot be read as one.
+    pub fn redis(db: DatabaseConnection, settings: Settings, redis: RedisSettings) -> Result<Self, InvalidRedisUrl> {
+        let owner = owner();
+        let transport = Transport::Redis(Arc::new(Redis::new(redis, &owner, clock::process())?));
+        Ok(Self::over(transport, owner, db, settings))
+    }
+
+    fn over(transport: Transport, owner: String, db: DatabaseConnection, settings: Settings) -> Self {
         Self(Arc::new(Inner {
             db,
             settings,
-            transport: Transport::Embedded(Embedded::default()),
+            transport,
             stop: CancellationToken::new(),
-            owner: owner(),
+            owner,
             handlers: RwLock::default(),
             timetable: Mutex::default(),
             unknown: Mutex::default(),
@@ -65,9 +83,18 @@ impl DurableQueue {
     }
 
     /// Wakes a runner for jobs whose transaction has committed. Never fails: a lost hint costs at most one poll.
+    #[allow(clippy::unused_async, reason = "a transport may come that has to be waited for")]
     pub async fn hint(&self, jobs: &[Enqueued]) {
         for job in jobs {
-            self.0.transport.notify(job).await;
+            self.0.transport.notify(&self.0.db, job);
+        }
+    }
+
+    /// Does Redis answer? `None` where hints do not need it. Jobs run either way, only later without it.
+    pub async fn redis_answers(&self) -> Option<bool> {
+        match &self.0.transport {
+            Transport::Embedded(_) => None,
+            Transport::Redis(redis) => Some(redis.ping().await.is_ok()),
         }
     }
 
@@ -159,9 +186,15 @@ impl QueueProvider for DurableQueue {
                 beat::every(this.stop.clone(), "timetable", || timetable::pass(&this, &entries)).await;
             });
         }
+        if let Transport::Redis(redis) = &inner.transport {
+            redis.loops(inner, &tags, &mut loops);
+        }
         tracing::info!(owner = inner.owner, slots = inner.settings.concurrency, queues = ?tags, "jobs: running");
         runner::run(inner, &tags).await;
         loops.shutdown().await;
+        if let Transport::Redis(redis) = &inner.transport {
+            redis.leave().await;
+        }
         Ok(())
     }
 
@@ -216,6 +249,7 @@ impl QueueProvider for DurableQueue {
     fn describe(&self) -> String {
         match self.0.transport {
             Transport::Embedded(_) => "durable jobs (database rows, hints in this process)".to_owned(),
+            Transport::Redis(_) => "durable jobs (database rows, hints through Redis)".to_owned(),
         }
     }
 
@@ -236,7 +270,7 @@ fn new_job(
     NewJob::new(class, args).on(queue).priority(priority.unwrap_or(0))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

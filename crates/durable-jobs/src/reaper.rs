@@ -52,7 +52,7 @@ pub(crate) async fn release_expired(inner: &Inner, before: DateTime<Utc>) -> Res
     for row in &again {
         let job = identify(row)?;
         tracing::warn!(job.id, job.class, "job's worker died, queued again");
-        inner.transport.notify(&job).await;
+        inner.transport.notify(&inner.db, &job);
     }
     Ok(dead.len().max(again.len()))
 }
@@ -68,9 +68,8 @@ pub(crate) async fn sweep(inner: &Arc<Inner>) -> Result<Duration, DbErr> {
         [now.into(), stale.into()],
     )
     .await?;
-    for row in &forgotten {
-        inner.transport.notify(&identify(row)?).await;
-    }
+    let jobs = forgotten.iter().map(identify).collect::<Result<Vec<_>, _>>()?;
+    inner.transport.remind(&inner.db, &jobs).await?;
     Ok(if forgotten.len() < BATCH { inner.settings.sweep_every } else { Duration::ZERO })
 }
 

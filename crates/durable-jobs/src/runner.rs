@@ -16,6 +16,7 @@ use crate::{
     current::{self, Current},
     lease::{self, Ask, Claimed},
     provider::Inner,
+    transport::Outcome,
 };
 
 /// An answer of the database is waited for so long, to a claim at most for a third of the lease.
@@ -41,6 +42,16 @@ enum Ending {
     Stuck,
 }
 
+impl Ending {
+    const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Done => Outcome::Done,
+            Self::Failed(_) => Outcome::Failed,
+            Self::Lost(_) | Self::GivenBack | Self::Stuck => Outcome::Stopped,
+        }
+    }
+}
+
 /// Claims and runs jobs of `queues` (none: all) until the stop, then waits for what runs, at most for the grace.
 pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
     let slots = Arc::new(Semaphore::new(inner.settings.concurrency.max(1)));
@@ -64,6 +75,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
             Ok(jobs) => {
                 streak.ended();
                 let more = jobs.len() == free.len();
+                inner.transport.claimed(&jobs);
                 for (job, slot) in jobs.into_iter().zip(free.drain(..)) {
                     running.spawn(attempt(inner.clone(), job, slot, last_call.clone()));
                 }
@@ -145,7 +157,9 @@ async fn attempt(inner: Arc<Inner>, job: Claimed, slot: OwnedSemaphorePermit, la
             Some(handler) => {
                 let (id, args) = (job.id.to_string(), args.clone());
                 let work = Box::pin(async move { handler(id, args).await.map_err(|error| error.to_string()) });
+                inner.transport.began(&job);
                 let ending = perform(&inner, &job, work, &last_call).await;
+                inner.transport.ended(&job, ending.outcome());
                 settle(&inner, &job, ending).await
             }
         },

@@ -29,6 +29,24 @@ pub async fn up(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     Ok(())
 }
 
+/// Makes keys of jobs that are over quick to find, for [`crate::DurableQueue::redis`]: what another client pushed is
+/// adopted once, also when it comes again after it ran. A migration of its own, after [`up`].
+///
+/// # Errors
+/// When the database refuses.
+pub async fn keys_up(m: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let index = "CREATE INDEX idx_jobs_dedupe_key ON jobs (dedupe_key) WHERE dedupe_key IS NOT NULL";
+    m.get_connection().execute_unprepared(index).await.map(drop)
+}
+
+/// Takes that back.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn keys_down(m: &SchemaManager<'_>) -> Result<(), DbErr> {
+    m.get_connection().execute_unprepared("DROP INDEX idx_jobs_dedupe_key").await.map(drop)
+}
+
 /// Drops both tables.
 ///
 /// # Errors

@@ -121,7 +121,7 @@ pub(crate) async fn pass(inner: &Arc<Inner>, entries: &[(Recurring, Schedule)]) 
             (None, _) => begin(&inner.db, entry, now).await?,
             (Some(last), Some(tick)) if *last < tick => {
                 if let Some(job) = fire(&inner.db, entry, tick).await? {
-                    inner.transport.notify(&job).await;
+                    inner.transport.notify(&inner.db, &job);
                 }
             }
             (Some(_), _) => {}

@@ -14,6 +14,7 @@ mod hints;
 mod leases;
 mod operators;
 mod outages;
+mod redis;
 mod running;
 mod server;
 mod timetable;

@@ -82,6 +82,7 @@ impl Bench {
     async fn furnish(url: String, place: Place) -> Self {
         let db = connect(&url, 10).await;
         schema::up(&SchemaManager::new(&db)).await.unwrap();
+        schema::keys_up(&SchemaManager::new(&db)).await.unwrap();
         Self { db, url, place }
     }
 

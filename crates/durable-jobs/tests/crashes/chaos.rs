@@ -20,15 +20,17 @@ const LATEST_RESCUE: i64 = 45_000;
 
 /// How much of it.
 #[derive(Debug)]
-struct Chaos {
+pub struct Chaos {
     seed: u64,
     jobs: usize,
     kills: usize,
+    /// Hints go through this Redis, which is flushed meanwhile.
+    redis: Option<String>,
 }
 
 #[derive(Debug)]
-struct Outcome {
-    findings: Vec<String>,
+pub struct Outcome {
+    pub findings: Vec<String>,
     deaths: Deaths,
     /// Kills of a process that held a job.
     hits: usize,
@@ -41,17 +43,24 @@ struct Outcome {
 
 impl Chaos {
     /// Five jobs per kill; `JOBS_KILLS` and `JOBS_SEED` say otherwise.
-    fn from_environment() -> Self {
+    pub fn from_environment() -> Self {
         let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
         let kills = number("JOBS_KILLS").unwrap_or(200) as usize;
-        Self { seed: number("JOBS_SEED").unwrap_or_else(rand::random), jobs: kills * 5, kills }
+        Self { seed: number("JOBS_SEED").unwrap_or_else(rand::random), jobs: kills * 5, kills, redis: None }
     }
 
-    async fn unleash(&self, bench: &Bench) -> Outcome {
+    /// A quarter of it, through this Redis.
+    pub fn through(redis: String) -> Self {
+        let whole = Self::from_environment();
+        Self { jobs: whole.jobs / 4, kills: whole.kills / 4, redis: Some(redis), ..whole }
+    }
+
+    pub async fn unleash(&self, bench: &Bench) -> Outcome {
         prepare(bench).await;
         let mut rng = StdRng::seed_from_u64(self.seed);
-        let submitter = Orders { role: Role::Submitter, ..Orders::worker(&bench.url) };
-        let workers = std::iter::repeat_n(Orders::worker(&bench.url), WORKERS);
+        let worker = Orders { redis: self.redis.clone(), ..Orders::worker(&bench.url) };
+        let submitter = Orders { role: Role::Submitter, ..worker.clone() };
+        let workers = std::iter::repeat_n(worker.clone(), WORKERS);
         let mut fleet = Fleet::start([submitter].into_iter().chain(workers));
         let mut kills: Vec<Absence> = Vec::new();
         while kills.len() < self.kills {
@@ -59,12 +68,13 @@ impl Chaos {
             bench.sql(&format!("UPDATE goal SET n = {goal}")).await;
             sleep(Duration::from_millis(rng.random_range(0..160))).await;
             fleet.look_after();
-            let worker = rng.random_range(1..fleet.processes.len());
+            self.flush(kills.len()).await;
+            let which = rng.random_range(1..fleet.processes.len());
             match rng.random_range(0..100) {
                 0..10 => kills.push(fleet.kill(0)), // the submitter
-                10..15 => fleet.ask_to_stop(worker),
-                15..24 => fleet.freeze(bench, worker).await,
-                _ => kills.push(fleet.kill(worker)),
+                10..15 => fleet.ask_to_stop(which),
+                15..24 => fleet.freeze(bench, which).await,
+                _ => kills.push(fleet.kill(which)),
             }
         }
         let hits = hits(&bench.db, &kills).await.unwrap();
@@ -74,7 +84,7 @@ impl Chaos {
         let (mut absences, deaths) = fleet.dismiss().await;
         // The next release. Had the old one stayed, it would take them and park them again.
         bench.sql("UPDATE jobs SET run_at = created_at WHERE last_error = 'unknown class'").await;
-        let mut fleet = Fleet::start([Orders { next_release: true, ..Orders::worker(&bench.url) }]);
+        let mut fleet = Fleet::start([Orders { next_release: true, ..worker }]);
         let left = "SELECT COUNT(*) AS n FROM jobs WHERE state IN ('queued', 'running')";
         fleet.until(async || bench.number(left).await == 0, Duration::from_secs(60)).await;
         absences.extend(fleet.dismiss().await.0);
@@ -87,6 +97,13 @@ impl Chaos {
             wrong.push(format!("a rescue took {slowest_rescue} ms"));
         }
         Outcome { findings: wrong, deaths, hits, rescues: rescues.len(), starved, slowest_rescue_ms: slowest_rescue }
+    }
+
+    /// Every tenth time.
+    async fn flush(&self, time: usize) {
+        let Some(url) = self.redis.as_ref().filter(|_| time.is_multiple_of(10)) else { return };
+        let redis = redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await;
+        redis::cmd("FLUSHALL").query_async::<()>(&mut redis.unwrap()).await.unwrap();
     }
 
     /// Everything asked for is there, and nothing is left to do but what nobody knows.

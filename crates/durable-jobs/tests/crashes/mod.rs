@@ -8,6 +8,7 @@ mod rescue;
 mod submitter;
 mod worker;
 
+pub use chaos::Chaos;
 pub use evidence::{findings, prepare};
 pub use fleet::Fleet;
 pub use worker::{Orders, Role};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use durable_jobs::{NewJob, enqueue, tx};
+use durable_jobs::{DEFAULT_QUEUE, DurableQueue, Enqueued, NewJob, enqueue, tx};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, Value};
 use tokio::time::sleep;
 
@@ -12,6 +12,7 @@ use crate::support::{connect, number};
 /// Submits until there are as many targets as the goal says, again and again, until it is killed.
 pub async fn submit(orders: Orders) {
     let db = connect(&orders.url, 3).await;
+    let queue = orders.queue(db.clone());
     loop {
         let missing = "SELECT (SELECT n FROM goal) - (SELECT COUNT(*) FROM targets) AS n";
         match number(&db, missing).await {
@@ -19,11 +20,21 @@ pub async fn submit(orders: Orders) {
                 let number = rand::random_range(0..10_000) * 100
                     + rand::random_range(if orders.tame { 14..100 } else { 0..100 });
                 // An error is the database's trouble; whether this one was committed, the tables say.
-                let _ = one(&db, &Wish::numbered(number), orders.mutant).await;
+                let target = one(&db, &Wish::numbered(number), orders.mutant).await;
+                // Embedded hints would stay in this process.
+                if let (Ok(target), Some(_)) = (target, &orders.redis) {
+                    hint(&db, &queue, target).await;
+                }
             }
             _ => sleep(Duration::from_millis(30)).await,
         }
     }
+}
+
+async fn hint(db: &DatabaseConnection, queue: &DurableQueue, target: i64) {
+    let job = number(db, &format!("SELECT job AS n FROM targets WHERE id = {target}")).await;
+    let hint = |id| Enqueued { id, queue: DEFAULT_QUEUE.to_owned(), class: "Work".to_owned(), duplicate: false };
+    queue.hint(&job.ok().map(hint).into_iter().collect::<Vec<_>>()).await;
 }
 
 /// What a target is to become.

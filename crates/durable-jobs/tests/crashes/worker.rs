@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, io::Read, panic::resume_unwind, process, time::Duration};
 
-use durable_jobs::{Backoff, Current, DurableQueue, Settings, current, tx};
+use durable_jobs::{Backoff, Current, DurableQueue, RedisSettings, Settings, current, tx};
 use loco_rs::{Error, Result, bgworker::QueueProvider};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct Orders {
     pub next_release: bool,
     /// Asks for nothing that takes a process down or has to wait for the next release.
     pub tame: bool,
+    /// Hints go through the Redis at this address.
+    pub redis: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +92,23 @@ pub enum Kind {
 
 impl Orders {
     pub fn worker(url: &str) -> Self {
-        Self { url: url.into(), role: Role::Worker, shipped: false, mutant: None, next_release: false, tame: false }
+        Self {
+            url: url.into(),
+            role: Role::Worker,
+            shipped: false,
+            mutant: None,
+            next_release: false,
+            tame: false,
+            redis: None,
+        }
+    }
+
+    /// The provider that these orders mean.
+    pub fn queue(&self, db: DatabaseConnection) -> DurableQueue {
+        match &self.redis {
+            None => DurableQueue::embedded(db, self.settings()),
+            Some(url) => DurableQueue::redis(db, self.settings(), RedisSettings::new(url)).unwrap(),
+        }
     }
 
     fn settings(&self) -> Settings {
@@ -138,7 +156,7 @@ async fn process_under_orders() {
 
 async fn work(orders: Orders) {
     let db = connect(&orders.url, 6).await;
-    let queue = DurableQueue::embedded(db.clone(), orders.settings());
+    let queue = orders.queue(db.clone());
     let mutant = orders.mutant;
     let mut classes = vec!["Work"];
     if orders.next_release {

@@ -1,0 +1,54 @@
+//! A Redis of a test's own.
+
+use std::{net::TcpListener, time::Duration};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::{Child, Command},
+};
+
+/// Killed with the test.
+#[derive(Debug)]
+pub struct Redis {
+    _server: Child,
+    _folder: TempDir,
+    port: u16,
+}
+
+impl Redis {
+    /// `None` where none is installed, which `REQUIRE_REDIS=1` makes a failure.
+    pub async fn start() -> Option<Self> {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = TempDir::new().unwrap();
+        let server = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--requirepass", "of the tests"])
+            .arg("--dir")
+            .arg(folder.path())
+            .stdout(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        let Ok(server) = server else {
+            assert!(std::env::var("REQUIRE_REDIS").is_err(), "redis-server is missing: bin/setup --for test");
+            println!("not run: redis-server is missing");
+            return None;
+        };
+        super::eventually("Redis", || async { TcpStream::connect(("127.0.0.1", port)).await.ok() }).await;
+        Some(Self { _server: server, _folder: folder, port })
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://:of%20the%20tests@127.0.0.1:{}/0", self.port)
+    }
+
+    /// What it answers to one command, as it stands on the wire.
+    pub async fn ask(&self, command: &str) -> String {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        connection.write_all(format!("AUTH \"of the tests\"\r\n{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let reading = connection.read_to_string(&mut answer);
+        tokio::time::timeout(Duration::from_secs(10), reading).await.expect("Redis answers").unwrap();
+        answer
+    }
+}
