@@ -20,8 +20,8 @@ use crate::{
     controllers, initializers, settings, tasks,
     workers::{
         apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_notice::DeliverNotice,
-        erase_conversation::EraseConversation, erase_files::EraseFiles, erase_picture::ErasePicture,
-        fulfil_run::FulfilRun, run_task::RunTask,
+        deliver_telegram::DeliverTelegram, erase_conversation::EraseConversation, erase_files::EraseFiles,
+        erase_picture::ErasePicture, fulfil_run::FulfilRun, run_task::RunTask,
     },
 };
 
@@ -41,10 +41,14 @@ impl Hooks for App {
         tracing::info!(version = Self::app_version(), %environment, ?mode, "nproxy starts");
         initializers::schema::settle(&config.database).await?;
         config.database.auto_migrate = false; // it is done, and under a lock
+        let alone = mode == StartMode::All;
         let booted =
             create_app::<Self, Migrator>(initializers::timetable::driven_by_jobs(mode), environment, config).await?;
         if booted.router.is_none() {
             initializers::health::answer(&booted.app_context).await;
+        }
+        if alone {
+            initializers::bot::begin(&booted.app_context);
         }
         Ok(booted)
     }
@@ -110,6 +114,7 @@ impl Hooks for App {
         queue.register(DeliverMail::build(ctx)).await?;
         queue.register(ApplyPayment::build(ctx)).await?;
         queue.register(DeliverNotice::build(ctx)).await?;
+        queue.register(DeliverTelegram::build(ctx)).await?;
         queue.register(EraseFiles::build(ctx)).await?;
         queue.register(RunTask::build(ctx)).await?;
         Ok(())
@@ -119,8 +124,9 @@ impl Hooks for App {
         tasks::register(tasks);
     }
 
-    /// Every process stops its own jobs; the sandbox goes with the process.
+    /// Every process stops its own jobs; the bot and the sandbox go with the process.
     async fn on_shutdown(ctx: &AppContext) {
+        initializers::bot::end(ctx).await;
         initializers::sandbox::stop(ctx);
     }
 

@@ -12,6 +12,7 @@ use crate::{
         images::{Http, Provider},
         payments::{self, Processor},
         storage::{self, Store},
+        telegram::Telegram,
     },
     models::{catalogue::Catalogue, vault::Vault},
     settings::Settings,
@@ -27,6 +28,7 @@ struct Inner {
     vault: Vault,
     http: Http,
     till: payments::Http,
+    telegram: Option<Telegram>,
     store: Store,
     jobs: DurableQueue,
     key_freed: Notify,
@@ -44,6 +46,7 @@ impl Parts {
             catalogue,
             http,
             till: payments::Http::new(payments::CALL_DEADLINE).map_err(Error::msg)?,
+            telegram: Telegram::new(&settings.telegram).map_err(Error::Message)?,
             store: storage::open(&settings.storage)?,
             jobs: queue(ctx, &settings)?,
             key_freed: Notify::new(),
@@ -118,6 +121,12 @@ impl Parts {
     #[must_use]
     pub fn till(&self) -> &payments::Http {
         &self.0.till
+    }
+
+    /// The admins' bot, if there is a token for one.
+    #[must_use]
+    pub fn telegram(&self) -> Option<&Telegram> {
+        self.0.telegram.as_ref()
     }
 
     /// Where files lie; reading and writing goes through `ctx.storage`.

@@ -2,6 +2,8 @@
 
 pub mod adapters;
 pub mod app;
+pub mod bot;
+pub mod console;
 pub mod context;
 pub mod controllers;
 pub mod initializers;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::adapters::{images, payments};
+use crate::adapters::{images, payments, telegram};
 
 pub use networks::Networks;
 
@@ -39,6 +39,8 @@ pub struct Settings {
     pub images: images::Settings,
     #[serde(default)]
     pub payments: payments::Settings,
+    #[serde(default)]
+    pub telegram: telegram::Settings,
     #[serde(default)]
     pub pool: Pool,
     pub sandbox: Sandbox,
@@ -148,6 +150,18 @@ fn point_at_processors(tree: &mut Value) {
     }
 }
 
+/// A bot that is left empty is the sandbox's while it is on, and none otherwise; a real token never meets the sandbox.
+fn point_at_telegram(tree: &mut Value) {
+    if tree["sandbox"]["on"] != true {
+        return;
+    }
+    let empty = tree["telegram"].as_object().is_none_or(|it| it.values().all(|it| it == ""));
+    if empty {
+        let url = format!("http://127.0.0.1:{}", tree["sandbox"]["port"]);
+        tree["telegram"] = sandbox::telegram::settings(&url);
+    }
+}
+
 /// An address of a provider that is left empty means the sandbox while it is on, and the vendor's own otherwise.
 fn point_at_providers(tree: &mut Value) {
     let sandbox = (tree["sandbox"]["on"] == true).then(|| format!("http://127.0.0.1:{}", tree["sandbox"]["port"]));
@@ -237,9 +251,11 @@ impl Settings {
         let mut tree = config.settings.clone().ok_or_else(|| Error::string("config: no `settings:` section"))?;
         point_at_providers(&mut tree);
         point_at_processors(&mut tree);
+        point_at_telegram(&mut tree);
         let settings: Self =
             serde_json::from_value(tree).map_err(|e| Error::Message(format!("config: settings: {e}")))?;
         settings.payments.check().map_err(Error::Message)?;
+        settings.telegram.check().map_err(Error::Message)?;
         if *environment == Environment::Production {
             settings.fit_for_production()?;
         }

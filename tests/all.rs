@@ -14,6 +14,7 @@
 
 mod adapters;
 mod bench;
+mod bot;
 mod browser;
 mod chaos;
 mod generator;

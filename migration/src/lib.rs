@@ -54,6 +54,11 @@ mod m20261129_000061_second_factors;
 mod m20261129_000062_switches;
 mod m20261129_000063_activity_heads;
 mod m20261129_000064_windows_of_time;
+mod m20261129_000070_telegram_admins;
+mod m20261129_000071_telegram_pairings;
+mod m20261129_000072_telegram_updates;
+mod m20261129_000073_telegram_confirmations;
+mod m20261129_000074_alerts;
 mod m20261129_000080_job_keys;
 
 pub struct Migrator;
@@ -107,6 +112,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000062_switches::Migration),
             Box::new(m20261129_000063_activity_heads::Migration),
             Box::new(m20261129_000064_windows_of_time::Migration),
+            Box::new(m20261129_000070_telegram_admins::Migration),
+            Box::new(m20261129_000071_telegram_pairings::Migration),
+            Box::new(m20261129_000072_telegram_updates::Migration),
+            Box::new(m20261129_000073_telegram_confirmations::Migration),
+            Box::new(m20261129_000074_alerts::Migration),
             Box::new(m20261129_000080_job_keys::Migration),
             // migrations
         ]

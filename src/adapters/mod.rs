@@ -4,3 +4,4 @@ pub mod images;
 pub mod mail;
 pub mod payments;
 pub mod storage;
+pub mod telegram;

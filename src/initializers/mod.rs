@@ -1,5 +1,6 @@
 //! Wiring that belongs to a running server.
 
+pub mod bot;
 pub mod database;
 pub mod edge;
 pub mod errors;
@@ -9,6 +10,5 @@ pub mod metrics;
 pub mod people;
 pub mod sandbox;
 pub mod schema;
-pub mod start;
 pub mod timetable;
 pub mod views;

@@ -80,6 +80,7 @@ fn announce(ctx: &AppContext) {
     println!("\n  nproxy      {}", settings.app_url);
     if settings.sandbox.on {
         println!("  mail        {}/mail", settings.sandbox.url());
+        println!("  telegram    {}/telegram", settings.sandbox.url());
         println!("  sandbox     {}", settings.sandbox.url());
     }
     println!("\n  sign in as  (password of all: {PASSWORD})");

@@ -38,7 +38,10 @@ impl Initializer for Sandbox {
                 settings.port, settings.smtp_port
             ))
         })?;
-        tracing::warn!(url = settings.url(), "the sandbox stands in for image providers, payment processors and mail");
+        tracing::warn!(
+            url = settings.url(),
+            "the sandbox stands in for image providers, payment processors, Telegram and mail"
+        );
         ctx.shared_store.insert(Arc::new(running));
         Ok(())
     }

@@ -41,6 +41,8 @@ pub async fn deliver(ctx: &AppContext, notice: &notifications::Model) -> Result<
         Kind::Refunded => (&REFUNDED, refunded(ctx, notice, &user).await?),
         Kind::RenewalDue => (&RENEWAL_DUE, plan(ctx, notice, &user).await?),
         Kind::PlanEnded => (&PLAN_ENDED, plan(ctx, notice, &user).await?),
+        // Those go to Telegram.
+        Kind::Paired | Kind::Alert | Kind::AlertOver => return Ok(false),
     };
     let Some(mut words) = words else { return Ok(false) };
     words["site"] = site_name(ctx).into();

@@ -25,6 +25,9 @@ const FIRST: &[u8] = b"nproxy: the first activity";
 /// Serialises writers of the chain on `PostgreSQL`; `SQLite` has one writer anyway.
 const CHAIN_LOCK: i64 = 0x6e70_726f_7879;
 
+/// One page of the log.
+const LISTED: u64 = 50;
+
 /// Who acts: the door decides the kind, the id says which one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -32,6 +35,8 @@ pub enum Actor {
     /// Somebody of the house, at the web admin.
     Admin(i64),
     Cli,
+    /// An admin through Telegram, by the id there.
+    Bot(i64),
     System,
 }
 
@@ -41,19 +46,20 @@ impl Actor {
             Self::User(_) => "user",
             Self::Admin(_) => "admin",
             Self::Cli => "cli",
+            Self::Bot(_) => "bot",
             Self::System => "system",
         }
     }
 
     fn id(&self) -> String {
         match self {
-            Self::User(id) | Self::Admin(id) => id.to_string(),
+            Self::User(id) | Self::Admin(id) | Self::Bot(id) => id.to_string(),
             Self::Cli => "console".into(),
             Self::System => "nproxy".into(),
         }
     }
 
-    /// `user:7`, `admin:3`, `cli:console`, `system:nproxy`: how the ledger names its actor.
+    /// `user:7`, `admin:3`, `bot:42`, `cli:console`, `system:nproxy`: how the ledger names its actor.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}:{}", self.kind(), self.id())
@@ -101,6 +107,12 @@ pub async fn record(
 }
 
 impl Model {
+    /// `bot:42`, as [`Actor::name`] writes it.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        format!("{}:{}", self.actor_type, self.actor_id)
+    }
+
     /// Why it was done, in the words of whoever did it; empty where nobody was asked.
     #[must_use]
     pub fn reason(&self) -> &str {
@@ -155,4 +167,31 @@ pub async fn latest_about(
         .limit(count)
         .all(db)
         .await?)
+}
+
+/// One page of the log, the newest first; `before` goes on where a page ended. `actor` is a kind or `kind:id`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn newest(
+    db: &impl ConnectionTrait,
+    actor: Option<&str>,
+    about: Option<(&str, &str)>,
+    before: Option<i64>,
+) -> Result<Vec<Model>> {
+    let mut rows = Entity::find();
+    if let Some(actor) = actor {
+        let (kind, id) = actor.split_once(':').map_or((actor, None), |(kind, id)| (kind, Some(id)));
+        rows = rows.filter(Column::ActorType.eq(kind));
+        if let Some(id) = id {
+            rows = rows.filter(Column::ActorId.eq(id));
+        }
+    }
+    if let Some((kind, id)) = about {
+        rows = rows.filter(Column::ResourceType.eq(kind)).filter(Column::ResourceId.eq(id));
+    }
+    if let Some(before) = before {
+        rows = rows.filter(Column::Id.lt(before));
+    }
+    Ok(rows.order_by_desc(Column::Id).limit(LISTED).all(db).await?)
 }

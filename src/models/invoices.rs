@@ -30,6 +30,7 @@ use crate::adapters::payments::{Price, Status};
 
 pub use super::_entities::invoices::Model;
 pub use apply::{Applied, apply};
+pub(super) use by_hand::mark_paid_in;
 pub use by_hand::{Marking, Refunding, check, mark_paid, refund, would_refund};
 pub use checkout::{LIFE, Opening, open};
 pub use polling::poll;
@@ -244,6 +245,12 @@ impl Model {
     fn source(&self) -> String {
         format!("invoice:{}", self.id)
     }
+}
+
+/// A state as operators read it.
+#[must_use]
+pub fn word(state: State) -> String {
+    text(state)
 }
 
 fn words(states: impl IntoIterator<Item = State>) -> Vec<String> {

@@ -5,7 +5,7 @@ use durable_jobs::Enqueued;
 use loco_rs::{Error, Result};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DeriveActiveEnum, EntityTrait, EnumIter,
-    PaginatorTrait, QueryFilter, QueryOrder, prelude::DateTimeUtc, sea_query::Expr,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::Value;
 
@@ -37,6 +37,12 @@ pub enum Kind {
     RenewalDue,
     /// The plan is over.
     PlanEnded,
+    /// An admin of the bot was paired.
+    Paired,
+    /// Admins hear of trouble.
+    Alert,
+    /// That trouble is over.
+    AlertOver,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -115,6 +121,58 @@ pub async fn is_told(db: &impl ConnectionTrait, dedupe_key: &str) -> Result<bool
 /// The database does not answer.
 pub async fn unsent(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
     Ok(by_id(db, id).await?.filter(|notice| notice.sent_at.is_none()))
+}
+
+/// As [`once`], for somebody at Telegram; `false` when it was claimed before.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn to_chat(
+    txn: &impl ConnectionTrait,
+    kind: Kind,
+    dedupe_key: String,
+    telegram_id: i64,
+    detail: Value,
+) -> Result<bool> {
+    let recipient = Some(telegram_id.to_string());
+    let notice = Notice { kind, dedupe_key, channel: Channel::Telegram, user_id: None, recipient, detail };
+    Ok(once(txn, notice).await?.is_some())
+}
+
+/// What waits to be told in a chat, the oldest first; what was refused for good does not.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn waiting_for_chat(db: &impl ConnectionTrait, telegram_id: i64, at_once: u64) -> Result<Vec<Model>> {
+    Ok(waiting_at_telegram()
+        .filter(Column::Recipient.eq(telegram_id.to_string()))
+        .order_by_asc(Column::Id)
+        .limit(at_once)
+        .all(db)
+        .await?)
+}
+
+/// The chats in which something has waited since before that moment.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn chats_waiting(db: &impl ConnectionTrait, before: DateTimeUtc) -> Result<Vec<i64>> {
+    let chats: Vec<Option<String>> = waiting_at_telegram()
+        .filter(Column::CreatedAt.lt(before))
+        .select_only()
+        .column(Column::Recipient)
+        .distinct()
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(chats.into_iter().flatten().filter_map(|chat| chat.parse().ok()).collect())
+}
+
+fn waiting_at_telegram() -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Channel.eq(text(Channel::Telegram)))
+        .filter(Column::SentAt.is_null())
+        .filter(Column::Error.is_null())
 }
 
 /// # Errors

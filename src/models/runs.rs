@@ -13,7 +13,7 @@ use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
     EnumIter, ExprTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
-    sea_query::Expr,
+    prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -220,6 +220,35 @@ pub async fn latest_of(db: &impl ConnectionTrait, user_id: i64, count: u64) -> R
         .limit(count)
         .all(db)
         .await?)
+}
+
+/// A run by its id or its public one, whoever's it is: for operators.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn named(db: &impl ConnectionTrait, name: &str) -> Result<Option<Model>> {
+    match (name.parse::<i64>(), name.parse::<Uuid>()) {
+        (Ok(id), _) => by_id(db, id).await,
+        (_, Ok(pid)) => Ok(Entity::find().filter(Column::Pid.eq(pid)).one(db).await?),
+        (Err(_), Err(_)) => Ok(None),
+    }
+}
+
+/// How many runs have ended in each state since then.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn ended_since(db: &impl ConnectionTrait, since: DateTimeUtc) -> Result<Vec<(State, i64)>> {
+    let counts: Vec<(String, i64)> = Entity::find()
+        .filter(Column::FinishedAt.gt(since))
+        .select_only()
+        .column(Column::State)
+        .column_as(Column::Id.count(), "runs")
+        .group_by(Column::State)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(counts.into_iter().filter_map(|(state, runs)| Some((State::try_from_value(&state).ok()?, runs))).collect())
 }
 
 /// # Errors

@@ -132,6 +132,22 @@ pub async fn resume_generation(ctx: &AppContext, reason: &str, actor: &Actor) ->
 /// # Errors
 /// The database does not answer.
 pub async fn throw(ctx: &AppContext, switch: Switch, says: &str, reason: &str, actor: &Actor) -> Result<Thrown> {
+    let txn = begin(&ctx.db).await?;
+    let thrown = throw_in(&txn, switch, says, reason, actor).await?;
+    if thrown == Thrown::Done {
+        txn.commit().await?;
+    }
+    Ok(thrown)
+}
+
+/// As [`throw`], in the caller's transaction, which stays usable whatever the answer.
+pub(super) async fn throw_in(
+    txn: &DatabaseTransaction,
+    switch: Switch,
+    says: &str,
+    reason: &str,
+    actor: &Actor,
+) -> Result<Thrown> {
     let says = match says.trim() {
         "" => switch.says(),
         says => says,
@@ -139,8 +155,7 @@ pub async fn throw(ctx: &AppContext, switch: Switch, says: &str, reason: &str, a
     if says.is_empty() || says.chars().count() > SAYS_MAX {
         return Ok(Thrown::Speechless);
     }
-    let txn = begin(&ctx.db).await?;
-    let now = clock::now(&txn).await?;
+    let now = clock::now(txn).await?;
     let row = ActiveModel {
         name: Set(text(switch)),
         says: Set(says.to_owned()),
@@ -149,13 +164,12 @@ pub async fn throw(ctx: &AppContext, switch: Switch, says: &str, reason: &str, a
         thrown_at: Set(now),
         ..Default::default()
     };
-    if !insert_new(&txn, row).await? && !reword(&txn, switch, says).await? {
+    if !insert_new(txn, row).await? && !reword(txn, switch, says).await? {
         return Ok(Thrown::Already);
     }
-    let Some(row) = of(&txn, switch).await? else { return Ok(Thrown::Already) };
+    let Some(row) = of(txn, switch).await? else { return Ok(Thrown::Already) };
     let detail = json!({ "says": says, "reason": reason });
-    activities::record(&txn, actor, switch.activities()[0], ("switch", row.id), detail).await?;
-    txn.commit().await?;
+    activities::record(txn, actor, switch.activities()[0], ("switch", row.id), detail).await?;
     Ok(Thrown::Done)
 }
 
@@ -175,13 +189,26 @@ async fn reword(txn: &DatabaseTransaction, switch: Switch, says: &str) -> Result
 /// The database does not answer.
 pub async fn release(ctx: &AppContext, switch: Switch, reason: &str, actor: &Actor) -> Result<Thrown> {
     let txn = begin(&ctx.db).await?;
-    let Some(row) = of(&txn, switch).await? else { return Ok(Thrown::Already) };
-    if Entity::delete_by_id(row.id).exec(&txn).await?.rows_affected == 0 {
+    let released = release_in(&txn, switch, reason, actor).await?;
+    if released == Thrown::Done {
+        txn.commit().await?;
+    }
+    Ok(released)
+}
+
+/// As [`release`], in the caller's transaction, which stays usable whatever the answer.
+pub(super) async fn release_in(
+    txn: &DatabaseTransaction,
+    switch: Switch,
+    reason: &str,
+    actor: &Actor,
+) -> Result<Thrown> {
+    let Some(row) = of(txn, switch).await? else { return Ok(Thrown::Already) };
+    if Entity::delete_by_id(row.id).exec(txn).await?.rows_affected == 0 {
         return Ok(Thrown::Already);
     }
     let detail = json!({ "reason": reason });
-    activities::record(&txn, actor, switch.activities()[1], ("switch", row.id), detail).await?;
-    txn.commit().await?;
+    activities::record(txn, actor, switch.activities()[1], ("switch", row.id), detail).await?;
     Ok(Thrown::Done)
 }
 

@@ -72,6 +72,13 @@ const MAIL_ACCOUNT: Limit = Limit { name: "mail-account", burst: 10, pause: Dura
 /// Links that never were, from one address. Nobody guesses 256 bits; this keeps the trying cheap for us.
 const LINK_ADDRESS: Limit = Limit { name: "link-address", burst: 30, pause: Duration::from_secs(60) };
 
+/// Wrong pairing codes at the console, in all: at most 10 + 90 = 100 in any hour. A code has forty random bits and lives
+/// for ten minutes, so somebody who guesses at that pace for a year finds one in a million years.
+const PAIRING_CODE: Limit = Limit { name: "pairing-code", burst: 10, pause: Duration::from_secs(40) };
+
+/// Answers to one chat that is not paired. Who writes more than that has a newest code that works.
+const PAIRING_CHAT: Limit = Limit { name: "pairing-chat", burst: 30, pause: Duration::from_secs(20) };
+
 /// Rows that one sweep takes away at once.
 const SWEPT_AT_ONCE: u64 = 1000;
 
@@ -143,6 +150,16 @@ pub(super) fn link(client: &Client) -> Vec<Turn> {
     vec![LINK_ADDRESS.of(&client.network())]
 }
 
+/// A pairing code that somebody types at the console.
+pub(super) fn pairing_code() -> Vec<Turn> {
+    vec![PAIRING_CODE.of("console")]
+}
+
+/// A message of somebody who is not paired.
+pub(super) fn pairing_chat(telegram_id: i64) -> Vec<Turn> {
+    vec![PAIRING_CHAT.of(&telegram_id.to_string())]
+}
+
 /// An address as it stands in a key: nobody's address has to lie here in clear, known or unknown.
 fn account(ctx: &AppContext, email: &str) -> String {
     hex(&hmac(&ctx.parts().settings().derived_key("throttles"), email.as_bytes())[..16])
@@ -204,6 +221,66 @@ impl Taken {
         }
         txn.commit().await.map_err(Error::from)
     }
+}
+
+/// Something that one process at a time does, for as long as it says so again and again. It is a limit of one whose holder
+/// is known by the moment that it wrote.
+#[derive(Debug)]
+pub(super) struct Post {
+    key: String,
+    until: i64,
+}
+
+impl Post {
+    /// Takes a post that nobody holds; `None` when somebody does.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn take(db: &impl ConnectionTrait, name: &str, hold: Duration) -> Result<Option<Self>> {
+        let now = clock::now(db).await?.timestamp_micros();
+        let post = Self { key: format!("post:{name}"), until: after(now, hold) };
+        let if_free = OnConflict::column(Column::Key)
+            .value(Column::BusyUntil, Expr::value(post.until))
+            .action_and_where(Expr::col((Entity, Column::BusyUntil)).lte(now))
+            .to_owned();
+        let row = ActiveModel { key: Set(post.key.clone()), busy_until: Set(post.until) };
+        let taken = Entity::insert(row).on_conflict(if_free).exec_without_returning(db).await? == 1;
+        Ok(taken.then_some(post))
+    }
+
+    /// Holds on to it; `false` = it is lost, somebody else may hold it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn keep(&mut self, db: &impl ConnectionTrait, hold: Duration) -> Result<bool> {
+        let until = after(clock::now(db).await?.timestamp_micros(), hold);
+        let kept = self.write(db, until).await?;
+        self.until = until;
+        Ok(kept)
+    }
+
+    /// Leaves it to the next.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn leave(self, db: &impl ConnectionTrait) -> Result<()> {
+        let now = clock::now(db).await?.timestamp_micros();
+        self.write(db, now).await.map(drop)
+    }
+
+    async fn write(&self, db: &impl ConnectionTrait, until: i64) -> Result<bool> {
+        let written = Entity::update_many()
+            .col_expr(Column::BusyUntil, Expr::value(until))
+            .filter(Column::Key.eq(&self.key))
+            .filter(Column::BusyUntil.eq(self.until))
+            .exec(db)
+            .await?;
+        Ok(written.rows_affected == 1)
+    }
+}
+
+fn after(now: i64, hold: Duration) -> i64 {
+    now.saturating_add(i64::try_from(hold.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// Takes away what no longer says anything; returns how many rows that were.

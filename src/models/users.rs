@@ -19,8 +19,11 @@ use std::collections::HashMap;
 
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, QueryFilter, QuerySelect, sea_query::Expr,
+    ActiveEnum,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+    sea_query::{Expr, LikeExpr},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -28,7 +31,8 @@ use uuid::Uuid;
 use super::{
     _entities::users::{ActiveModel, Column, Entity},
     activities::{self, Actor},
-    allowances, auth_events, clock, sessions, text, throttles,
+    allowances, auth_events, clock, sessions, telegram_confirmations, telegram_pairings, telegram_updates, text,
+    throttles,
 };
 use crate::{
     context::Nproxy,
@@ -50,6 +54,9 @@ pub use sign_in::{SignIn, sign_in};
 /// The id of a letter that goes to nobody: written where a real one would be, so that both take the same time.
 const NOBODY: i64 = 0;
 
+/// Accounts that one search shows.
+const FOUND: u64 = 50;
+
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum Status {
@@ -68,6 +75,17 @@ pub fn normalized(email: &str) -> String {
 /// The database does not answer.
 pub async fn by_email(db: &impl ConnectionTrait, email: &str) -> Result<Option<Model>> {
     Ok(Entity::find().filter(Column::Email.eq(email)).one(db).await?)
+}
+
+/// Accounts whose address holds this, in the order of their addresses; no more than an operator looks through.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn find(db: &impl ConnectionTrait, part: &str) -> Result<Vec<Model>> {
+    // `contains` would take `%` and `_` for more than themselves.
+    let part = normalized(part).replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let holds = Expr::col(Column::Email).like(LikeExpr::new(format!("%{part}%")).escape('\\'));
+    Ok(Entity::find().filter(holds).order_by_asc(Column::Email).limit(FOUND).all(db).await?)
 }
 
 /// # Errors
@@ -152,7 +170,10 @@ pub async fn sweep(ctx: &AppContext) -> Result<u64> {
     Ok(throttles::sweep(&ctx.db).await?
         + auth_events::sweep(&ctx.db).await?
         + sessions::sweep(&ctx.db).await?
-        + links::sweep(&ctx.db).await?)
+        + links::sweep(&ctx.db).await?
+        + telegram_updates::sweep(&ctx.db).await?
+        + telegram_confirmations::sweep(&ctx.db).await?
+        + telegram_pairings::cleanup(&ctx.db).await?.1)
 }
 
 async fn draft(db: &impl ConnectionTrait, email: &str, password_hash: String) -> Result<ActiveModel> {

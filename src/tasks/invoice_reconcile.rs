@@ -3,7 +3,7 @@
 use loco_rs::prelude::*;
 
 use super::say;
-use crate::models::invoices::{self, Finding};
+use crate::models::invoices;
 
 pub struct InvoiceReconcile;
 
@@ -22,22 +22,11 @@ impl Task for InvoiceReconcile {
     async fn run(&self, ctx: &AppContext, _vars: &task::Vars) -> Result<()> {
         let findings = invoices::reconcile(ctx).await?;
         for finding in &findings {
-            say(words(finding));
+            say(finding.in_words());
         }
         match findings.iter().filter(|finding| finding.is_alarm()).count() {
             0 => Ok(()),
             alarms => Err(Error::Message(format!("{alarms} things to look at; nothing was taken from anybody"))),
         }
-    }
-}
-
-fn words(finding: &Finding) -> String {
-    match finding {
-        Finding::Activated(invoice) => format!("invoice {invoice}: was paid unnoticed, and is active now"),
-        Finding::NotPaidThere { invoice, told } => {
-            format!("invoice {invoice}: is paid here, and the processor says: {told}")
-        }
-        Finding::NotOurs { invoice, why } => format!("invoice {invoice}: paid there, but not believed: {why}"),
-        Finding::Silent { processor, why } => format!("{processor} cannot be compared: {why}"),
     }
 }

@@ -25,7 +25,7 @@ impl Task for KeyActivate {
             Activation::Activated(key) if wants_json(vars) => say(keys::shown(&key)),
             Activation::Activated(key) => say(format_args!("key {} ({}) is {}", key.id, key.label, key.state)),
             Activation::NotTaken(checked) => {
-                let words = keys::in_words(&checked);
+                let words = checked.in_words();
                 return Err(Error::Message(format!(
                     "key {} ({}) stays {}: {words}; with unasked:true it is activated all the same",
                     key.id, key.label, key.state

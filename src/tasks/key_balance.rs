@@ -23,7 +23,7 @@ impl Task for KeyBalance {
         if wants_json(vars) {
             say(keys::shown(&key));
         } else {
-            say(format_args!("key {} ({}) has {}", key.id, key.label, keys::dollars(micros)));
+            say(format_args!("key {} ({}) has {}", key.id, key.label, balance::dollars(micros)));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use loco_rs::prelude::*;
 use serde_json::json;
 
 use super::{keys, say, wants_json};
-use crate::models::provider_keys;
+use crate::models::provider_keys::{self, balance};
 
 pub struct KeyList;
 
@@ -33,7 +33,8 @@ impl Task for KeyList {
             let until =
                 key.cooldown_until.map(|at| format!(" until {}", at.format("%H:%M:%S UTC"))).unwrap_or_default();
             let days = key.days_left(&ctx.db).await?.map(|days| format!(", {days:.1} days left")).unwrap_or_default();
-            let balance = key.balance_micros.map(|left| format!("  {}{days}", keys::dollars(left))).unwrap_or_default();
+            let balance =
+                key.balance_micros.map(|left| format!("  {}{days}", balance::dollars(left))).unwrap_or_default();
             let reason = key.state_reason.map(|r| format!(" ({r})")).unwrap_or_default();
             say(format_args!(
                 "{:>4}  {:<10} {:<20} {:<8} {}{until}{reason}  {} ok, {} failed, {} in a row{balance}",

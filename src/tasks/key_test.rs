@@ -20,7 +20,7 @@ impl Task for KeyTest {
     async fn run(&self, ctx: &AppContext, vars: &task::Vars) -> Result<()> {
         let key = keys::named(ctx, vars, USAGE).await?;
         let checked = check::check_by_hand(ctx, key.id, &Actor::Cli).await?;
-        let words = keys::in_words(&checked);
+        let words = checked.in_words();
         if wants_json(vars) {
             let failure = checked.answer.as_ref().err();
             say(json!({

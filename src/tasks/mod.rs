@@ -1,7 +1,9 @@
 //! Operator tasks: `nproxy task NAME key:value …`. Doors: parse, one verb, say what came of it.
 
 pub mod account_cleanup;
+pub mod activity_list;
 pub mod admin_create;
+pub mod alert_check;
 pub mod allowance_adjust;
 pub mod allowance_expiry;
 pub mod allowance_list;
@@ -14,17 +16,26 @@ pub mod invoice_mark_paid;
 pub mod invoice_poll;
 pub mod invoice_reconcile;
 pub mod invoice_refund;
+pub mod job_discard;
+pub mod job_list;
+pub mod job_retry;
 pub mod key_activate;
 pub mod key_add;
 pub mod key_balance;
 pub mod key_cooldown_recovery;
 pub mod key_disable;
+pub mod key_edit;
 pub mod key_list;
+pub mod key_rotate;
 pub mod key_test;
 mod keys;
 pub mod ledger_check;
 pub mod object_check;
 pub mod object_sweep;
+pub mod pair;
+pub mod pair_cleanup;
+pub mod pair_list;
+pub mod pair_revoke;
 pub mod provider_balance_refresh;
 pub mod proxy_add;
 pub mod proxy_list;
@@ -33,6 +44,7 @@ pub mod proxy_test;
 pub mod renewal_invoices;
 pub mod role_change;
 mod roles;
+pub mod run_show;
 pub mod second_factor_reset;
 mod secret;
 pub mod stuck_run_recovery;
@@ -42,6 +54,7 @@ pub mod switch_list;
 pub mod switch_set;
 pub mod user_activate;
 pub mod user_block;
+pub mod user_find;
 pub mod user_unblock;
 
 use loco_rs::{
@@ -56,7 +69,9 @@ use crate::models::{invoices, users};
 /// Every task there is.
 pub fn register(tasks: &mut Tasks) {
     tasks.register(account_cleanup::AccountCleanup);
+    tasks.register(activity_list::ActivityList);
     tasks.register(admin_create::AdminCreate);
+    tasks.register(alert_check::AlertCheck);
     tasks.register(allowance_adjust::AllowanceAdjust);
     tasks.register(allowance_expiry::AllowanceExpiry);
     tasks.register(allowance_list::AllowanceList);
@@ -69,16 +84,25 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(invoice_poll::InvoicePoll);
     tasks.register(invoice_reconcile::InvoiceReconcile);
     tasks.register(invoice_refund::InvoiceRefund);
+    tasks.register(job_discard::JobDiscard);
+    tasks.register(job_list::JobList);
+    tasks.register(job_retry::JobRetry);
     tasks.register(key_activate::KeyActivate);
     tasks.register(key_add::KeyAdd);
     tasks.register(key_balance::KeyBalance);
     tasks.register(key_cooldown_recovery::KeyCooldownRecovery);
     tasks.register(key_disable::KeyDisable);
+    tasks.register(key_edit::KeyEdit);
     tasks.register(key_list::KeyList);
+    tasks.register(key_rotate::KeyRotate);
     tasks.register(key_test::KeyTest);
     tasks.register(ledger_check::LedgerCheck);
     tasks.register(object_check::ObjectCheck);
     tasks.register(object_sweep::ObjectSweep);
+    tasks.register(pair::Pair);
+    tasks.register(pair_cleanup::PairCleanup);
+    tasks.register(pair_list::PairList);
+    tasks.register(pair_revoke::PairRevoke);
     tasks.register(provider_balance_refresh::ProviderBalanceRefresh);
     tasks.register(proxy_add::ProxyAdd);
     tasks.register(proxy_list::ProxyList);
@@ -87,6 +111,7 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(proxy_test::ProxyTest);
     tasks.register(renewal_invoices::RenewalInvoices);
     tasks.register(role_change::RoleChange);
+    tasks.register(run_show::RunShow);
     tasks.register(second_factor_reset::SecondFactorReset);
     tasks.register(stuck_run_recovery::StuckRunRecovery);
     tasks.register(subscription_expiry_warnings::SubscriptionExpiryWarnings);
@@ -95,6 +120,7 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(switch_set::SwitchSet);
     tasks.register(user_activate::UserActivate);
     tasks.register(user_block::UserBlock);
+    tasks.register(user_find::UserFind);
     tasks.register(user_unblock::UserUnblock);
 }
 

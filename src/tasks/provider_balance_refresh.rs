@@ -31,7 +31,7 @@ impl Task for ProviderBalanceRefresh {
             match outcome {
                 Outcome::Known { micros, out } => {
                     let out = if *out { ", out of funds" } else { "" };
-                    say(format_args!("key {} ({}): {}{out}", key.id, key.label, keys::dollars(*micros)));
+                    say(format_args!("key {} ({}): {}{out}", key.id, key.label, balance::dollars(*micros)));
                 }
                 Outcome::NotRead(class) => say(format_args!("key {} ({}): not read ({class})", key.id, key.label)),
                 Outcome::Unknown => {}

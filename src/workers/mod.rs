@@ -4,6 +4,7 @@
 pub mod apply_payment;
 pub mod deliver_mail;
 pub mod deliver_notice;
+pub mod deliver_telegram;
 pub mod erase_conversation;
 pub mod erase_files;
 pub mod erase_picture;

@@ -18,6 +18,7 @@ mod ledger_scale;
 mod ledger_walk;
 mod lists_scale;
 mod notifications;
+mod pairings;
 mod pool_broken;
 mod pool_lost;
 mod pool_race;

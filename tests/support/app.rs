@@ -221,6 +221,14 @@ impl TestApp {
         }));
     }
 
+    /// Runs no more jobs.
+    pub async fn rest(&mut self) {
+        if let Some(jobs) = self.jobs.take() {
+            self.ctx.queue_provider.as_ref().unwrap().shutdown().unwrap();
+            jobs.await.unwrap();
+        }
+    }
+
     /// Waits until no job is left to do.
     pub async fn idle(&self) {
         super::eventually("the jobs", || async {
@@ -272,10 +280,7 @@ impl TestApp {
 
     /// Ends the test: nothing may be left open, and the books must be right.
     pub async fn finish(mut self) {
-        if let Some(jobs) = self.jobs.take() {
-            self.ctx.queue_provider.as_ref().unwrap().shutdown().unwrap();
-            jobs.await.unwrap();
-        }
+        self.rest().await;
         assert_eq!(self.count("SELECT COUNT(*) FROM key_leases").await, 0, "a key is still leased");
         let findings = nproxy::models::ledger_entries::check::run(&self.ctx.db).await.unwrap();
         assert!(findings.is_empty(), "the ledger is broken: {findings:?}");
@@ -330,6 +335,7 @@ async fn config(
     settings["images"]["gemini"]["base_url"] = json!(sandbox.url());
     settings["payments"]["btcpay"] = sandbox::btcpay::settings(&sandbox.url());
     settings["payments"]["nowpayments"] = sandbox::nowpayments::settings(&sandbox.url());
+    settings["telegram"] = sandbox::telegram::settings(&sandbox.url());
     settings["pool"] = setup.pool.clone();
     settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });
     settings["sandbox"]["on"] = json!(false);

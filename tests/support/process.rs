@@ -17,21 +17,35 @@ pub struct Process {
 impl Process {
     /// Runs jobs and nothing else.
     pub fn worker(app: &TestApp, settings: &[(&str, &str)]) -> Self {
-        Self::start(app, "--worker", settings)
+        Self::start(app, &["start", "--worker"], settings)
+    }
+
+    /// The admins' bot, at the sandbox's Telegram.
+    pub fn bot(app: &TestApp, settings: &[(&str, &str)]) -> Self {
+        let url = app.sandbox.url();
+        let outside = [
+            ("TELEGRAM_BOT_TOKEN", sandbox::telegram::BOT_TOKEN),
+            ("TELEGRAM_API_URL", url.as_str()),
+            ("BTCPAY_URL", url.as_str()),
+            ("BTCPAY_STORE_ID", sandbox::btcpay::STORE_ID),
+            ("BTCPAY_API_KEY", sandbox::btcpay::API_KEY),
+            ("BTCPAY_WEBHOOK_SECRET", sandbox::btcpay::WEBHOOK_SECRET),
+        ];
+        Self::start(app, &["bot"], &[outside.as_slice(), settings].concat())
     }
 
     /// Pages, jobs and the timetable.
     pub fn all(app: &TestApp, settings: &[(&str, &str)]) -> Self {
-        Self::start(app, "--all", settings)
+        Self::start(app, &["start", "--all"], settings)
     }
 
-    fn start(app: &TestApp, what: &str, settings: &[(&str, &str)]) -> Self {
+    fn start(app: &TestApp, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(app.folder.path().join("processes.log"));
         let log = log.unwrap();
         let url = format!("http://localhost:{port}");
         let child = nproxy(app.database_url(), app.folder.path())
-            .args(["start", what])
+            .args(arguments)
             .env("PORT", port.to_string())
             .env("APP_URL", &url)
             .env("GEMINI_BASE_URL", app.sandbox.url())
@@ -52,6 +66,16 @@ impl Process {
             client.get(&up).send().await.ok().filter(|answer| answer.status().is_success()).map(drop)
         })
         .await;
+    }
+
+    /// What the processes of this test have said so far.
+    pub fn log(app: &TestApp) -> String {
+        std::fs::read_to_string(app.folder.path().join("processes.log")).unwrap_or_default()
+    }
+
+    /// Whether it has not ended.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// SIGKILL, and waits for the end.

@@ -2,6 +2,7 @@
 
 mod allowances;
 mod audit;
+mod every_task;
 mod invoices;
 mod keys;
 
@@ -178,6 +179,7 @@ async fn scheduled_tasks_run_by_hand() {
     let app = quiet().await;
     let timetable = [
         "account_cleanup",
+        "alert_check",
         "allowance_expiry",
         "audit_check",
         "invoice_poll",

@@ -1,5 +1,6 @@
 //! The same controls over HTTP, for people with curl and for other processes.
 
+mod telegram;
 mod till;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(crate) use telegram::routes as telegram;
 pub(crate) use till::{Act, routes as till};
 
 use crate::{Fault, Gemini, MailBox, SmtpFault};

@@ -2,7 +2,7 @@
 //!
 //! A [`Sandbox`] is one HTTP server that answers like Google's `generateContent` image API, like a
 //! BTCPay Server and like NOWPayments (with checkout pages where a person pays, late or too little),
-//! one SMTP server that catches mail, and a few pages to look at them all. Each can be told to fail
+//! and like Telegram's Bot API (with a chat page), one SMTP server that catches mail, and a few pages to look at them all. Each can be told to fail
 //! in the ways the real ones do. [`proxy::Proxy`] is a forward proxy that can misbehave in the same spirit.
 //!
 //! Servers run on threads of their own, so a sandbox kept in a `static` outlives the runtime of the
@@ -25,6 +25,7 @@ mod pages;
 pub mod paint;
 pub mod proxy;
 mod spoil;
+pub mod telegram;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -39,6 +40,9 @@ pub use mail::{Mail, MailBox, SmtpFault};
 pub use nowpayments::Nowpayments;
 pub use proxy::{Proxy, ProxyFault, ProxyKind, ProxyOptions};
 pub use spoil::{Spoil, Trouble, Troubles};
+pub use telegram::{
+    Telegram, TelegramButton, TelegramCall, TelegramFault, TelegramMessage, TelegramPerson, TelegramTrouble,
+};
 
 use host::Host;
 
@@ -85,6 +89,7 @@ pub struct Sandbox {
     mail: MailBox,
     btcpay: Btcpay,
     nowpayments: Nowpayments,
+    telegram: Telegram,
     clock: Clock,
     _host: Host,
 }
@@ -102,6 +107,7 @@ impl Sandbox {
         let btcpay = Btcpay::new(clock.clone(), o.confirm_after);
         btcpay.webhook(&o.btcpay_webhook, btcpay::WEBHOOK_SECRET);
         let nowpayments = Nowpayments::new(clock.clone(), o.confirm_after);
+        let telegram = Telegram::new(clock.clone());
         let till = Till { btcpay: btcpay.clone(), nowpayments: nowpayments.clone(), clock: clock.clone() };
 
         let http = host.bind(o.http)?;
@@ -113,7 +119,9 @@ impl Sandbox {
             .merge(nowpayments::routes(&nowpayments))
             .merge(control::routes(&gemini, &mail))
             .merge(control::till(&till))
-            .merge(pages::routes(&gemini, &mail, addresses, &till));
+            .merge(control::telegram(&telegram))
+            .merge(telegram::routes(&telegram))
+            .merge(pages::routes(&gemini, &mail, addresses, &till, &telegram));
         host.spawn(host::serve(http, routes));
         host.spawn(mail::serve(smtp, mail.clone()));
         host.spawn(btcpay.clone().work());
@@ -121,7 +129,8 @@ impl Sandbox {
         host.spawn(nowpayments.clone().work());
         host.spawn(nowpayments.courier().clone().work());
 
-        Ok(Self { http: addresses.0, smtp: addresses.1, gemini, mail, btcpay, nowpayments, clock, _host: host })
+        let (http, smtp) = addresses;
+        Ok(Self { http, smtp, gemini, mail, btcpay, nowpayments, telegram, clock, _host: host })
     }
 
     /// Where the HTTP server really listens.
@@ -157,6 +166,11 @@ impl Sandbox {
     /// NOWPayments: its invoices and payments, what happens to them, and how it fails.
     pub fn nowpayments(&self) -> &Nowpayments {
         &self.nowpayments
+    }
+
+    /// Telegram: who writes to the bot, what it answered, and how its API fails.
+    pub fn telegram(&self) -> &Telegram {
+        &self.telegram
     }
 
     /// The time of both processors.

@@ -6,6 +6,7 @@ mod checkout;
 mod html;
 mod overview;
 mod post;
+mod talk;
 mod till;
 
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::{Gemini, MailBox, Till};
+use crate::{Gemini, MailBox, Telegram, Till};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'";
@@ -30,11 +31,20 @@ struct Desk {
     gemini: Gemini,
     mail: MailBox,
     till: Till,
+    telegram: Telegram,
     http: SocketAddr,
     smtp: SocketAddr,
 }
 
-pub(crate) fn routes(gemini: &Gemini, mail: &MailBox, (http, smtp): (SocketAddr, SocketAddr), till: &Till) -> Router {
+pub(crate) fn routes(
+    gemini: &Gemini,
+    mail: &MailBox,
+    (http, smtp): (SocketAddr, SocketAddr),
+    till: &Till,
+    telegram: &Telegram,
+) -> Router {
+    let desk =
+        Desk { gemini: gemini.clone(), mail: mail.clone(), till: till.clone(), telegram: telegram.clone(), http, smtp };
     Router::new()
         .route("/", get(overview::page))
         .route("/faults", post(overview::set_fault))
@@ -54,13 +64,19 @@ pub(crate) fn routes(gemini: &Gemini, mail: &MailBox, (http, smtp): (SocketAddr,
         .route("/payments/release", post(till::release))
         .route("/payments/trouble", post(till::set_trouble))
         .route("/payments/time", post(till::pass))
+        .route("/telegram", get(talk::page))
+        .route("/telegram/messages", post(talk::say))
+        .route("/telegram/presses", post(talk::press))
+        .route("/telegram/people", post(talk::meet))
+        .route("/telegram/trouble", post(talk::set_trouble))
+        .route("/telegram/chats/{id}", get(talk::chat))
         .route("/i/{id}", get(checkout::btcpay))
         .route("/i/{id}/acts", post(checkout::act_btcpay))
         .route("/payment/", get(checkout::nowpayments))
         .route("/payment/{id}/acts", post(checkout::act_nowpayments))
         .route("/style.css", get(html::style))
         .layer(middleware::from_fn(guard))
-        .with_state(Desk { gemini: gemini.clone(), mail: mail.clone(), till: till.clone(), http, smtp })
+        .with_state(desk)
 }
 
 /// Sends the policy with every page and refuses forms from other sites.

@@ -2,6 +2,7 @@
 
 pub mod activities;
 pub mod activity_heads;
+pub mod alerts;
 pub mod allowances;
 pub mod assets;
 pub mod attempts;
@@ -30,5 +31,9 @@ pub mod sessions;
 pub mod storage_objects;
 pub mod subscriptions;
 pub mod switches;
+pub mod telegram_admins;
+pub mod telegram_confirmations;
+pub mod telegram_pairings;
+pub mod telegram_updates;
 pub mod throttles;
 pub mod users;

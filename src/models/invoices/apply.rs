@@ -12,6 +12,7 @@ use crate::{
     context::Nproxy,
     models::{
         activities::Actor,
+        alerts,
         allowances::{self, Gift, Grant, Kind},
         begin, clock,
         notifications::{self, Kind as Notice},
@@ -106,6 +107,14 @@ async fn fetch(ctx: &AppContext, processor: &Processor, invoice: &Model) -> Resu
 pub(super) async fn believe(ctx: &AppContext, invoice: &Model, truth: &Truth) -> Result<Applied> {
     if let Err(mismatch) = truth.check(&invoice.order_id(), &invoice.price()) {
         tracing::error!(invoice.id = invoice.id, processor = invoice.processor, %mismatch, "a payment is not for our order");
+        let says = format!(
+            "What {} tells of invoice {} is not what was asked for: {mismatch}.",
+            invoice.processor, invoice.id
+        );
+        let txn = begin(&ctx.db).await?;
+        alerts::raise(&txn, &alerts::Trouble::Payment { subject: format!("invoice:{}:mismatch", invoice.id), says })
+            .await?;
+        txn.commit().await?;
         return Ok(Applied::Mismatched(mismatch));
     }
     let txn = begin(&ctx.db).await?;
@@ -190,6 +199,17 @@ impl Model {
         let moved = update.filter(Column::Id.eq(self.id)).filter(Column::State.eq(text(from))).exec(txn).await?;
         if moved.rows_affected != 1 {
             return Err(Error::Message(format!("invoice {} moved under its lock", self.id)));
+        }
+        for (is_news, what) in [(late && !self.late, "late"), (truth.overpaid && !self.overpaid, "more than it costs")]
+        {
+            if is_news {
+                let says = format!(
+                    "Invoice {} was paid {what}. It counts; look whether something is to be given back.",
+                    self.id
+                );
+                alerts::raise(txn, &alerts::Trouble::Payment { subject: format!("invoice:{}:{what}", self.id), says })
+                    .await?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What an operator does with an invoice: calls it paid, gives the payment back, has the processor asked again. Each is
 //! written down with who and why, and happens once.
 
+use durable_jobs::Enqueued;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr,
@@ -48,28 +49,41 @@ pub enum Refunding {
 /// # Errors
 /// The database does not answer.
 pub async fn mark_paid(ctx: &AppContext, invoice: &Model, actor: &Actor, reason: &str) -> Result<Marking> {
-    if reason.trim().is_empty() {
-        return Ok(Marking::NoReason);
-    }
     let txn = begin(&ctx.db).await?;
-    allowances::one_at_a_time(&txn, invoice.user_id).await?;
-    let invoice = invoice.again(&txn).await?;
+    let (marking, receipt) = mark_paid_in(&txn, invoice, actor, reason).await?;
+    if matches!(marking, Marking::Marked(_)) {
+        txn.commit().await?;
+        ctx.parts().jobs().hint(receipt.as_slice()).await;
+    }
+    Ok(marking)
+}
+
+/// As [`mark_paid`], in the caller's transaction, which stays usable whatever the answer; with the receipt's job.
+pub(in crate::models) async fn mark_paid_in(
+    txn: &DatabaseTransaction,
+    invoice: &Model,
+    actor: &Actor,
+    reason: &str,
+) -> Result<(Marking, Option<Enqueued>)> {
+    if reason.trim().is_empty() {
+        return Ok((Marking::NoReason, None));
+    }
+    allowances::one_at_a_time(txn, invoice.user_id).await?;
+    let invoice = invoice.again(txn).await?;
     match invoice.state() {
-        State::Paid => return Ok(Marking::AlreadyPaid),
-        State::Refunded => return Ok(Marking::Refunded),
+        State::Paid => return Ok((Marking::AlreadyPaid, None)),
+        State::Refunded => return Ok((Marking::Refunded, None)),
         State::New | State::Pending | State::Confirming | State::Underpaid | State::Expired | State::Canceled => {}
     }
     let detail = json!({
         "user": invoice.user_id, "reason": reason, "was": invoice.state, "price_minor": invoice.price_minor,
         "paid_minor": invoice.paid_minor, "currency": invoice.currency,
     });
-    activities::record(&txn, actor, "mark_invoice_paid", ("invoice", invoice.id), detail).await?;
-    invoice.mark(&txn).await?;
-    let month = invoice.give(&txn, actor, reason).await?;
-    let receipt = invoice.tell(&txn, Notice::Receipt).await?;
-    txn.commit().await?;
-    ctx.parts().jobs().hint(receipt.as_slice()).await;
-    Ok(Marking::Marked(month))
+    activities::record(txn, actor, "mark_invoice_paid", ("invoice", invoice.id), detail).await?;
+    invoice.mark(txn).await?;
+    let month = invoice.give(txn, actor, reason).await?;
+    let receipt = invoice.tell(txn, Notice::Receipt).await?;
+    Ok((Marking::Marked(month), receipt))
 }
 
 /// What [`refund`] would do to the month that was paid for; `None` when there is nothing to give back.

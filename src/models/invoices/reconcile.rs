@@ -11,11 +11,14 @@ use super::{Applied, Column, Entity, State, apply::believe, named};
 use crate::{
     adapters::payments::{Status, Truth},
     context::Nproxy,
-    models::{clock, text},
+    models::{alerts, begin, clock, text},
 };
 
 /// Late payments of older invoices are the poller's.
 const LOOKED_BACK: TimeDelta = TimeDelta::days(3);
+
+/// The alerts of this pass, which ends those of the last.
+const COMPARED: &str = "compared:";
 
 /// What differs, or what was put right.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +38,30 @@ impl Finding {
     #[must_use]
     pub const fn is_alarm(&self) -> bool {
         !matches!(self, Self::Activated(_))
+    }
+
+    /// For operators.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Activated(invoice) => format!("invoice {invoice}: was paid unnoticed, and is active now"),
+            Self::NotPaidThere { invoice, told } => {
+                format!("invoice {invoice}: is paid here, and the processor says: {told}")
+            }
+            Self::NotOurs { invoice, why } => format!("invoice {invoice}: paid there, but not believed: {why}"),
+            Self::Silent { processor, why } => format!("{processor} cannot be compared: {why}"),
+        }
+    }
+
+    /// What admins hear of, once as long as it is found.
+    fn alert(&self) -> Option<(String, String)> {
+        let subject = match self {
+            Self::Activated(_) => return None,
+            Self::NotPaidThere { invoice, .. } => format!("{COMPARED}invoice:{invoice}:not_paid_there"),
+            Self::NotOurs { invoice, .. } => format!("{COMPARED}invoice:{invoice}:not_ours"),
+            Self::Silent { processor, .. } => format!("{COMPARED}{processor}:silent"),
+        };
+        Some((subject, self.in_words()))
     }
 }
 
@@ -82,6 +109,9 @@ pub async fn reconcile(ctx: &AppContext) -> Result<Vec<Finding>> {
             }
         }
     }
+    let txn = begin(&ctx.db).await?;
+    alerts::payments(&txn, COMPARED, findings.iter().filter_map(Finding::alert).collect()).await?;
+    txn.commit().await?;
     Ok(findings)
 }
 

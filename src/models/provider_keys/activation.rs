@@ -31,13 +31,22 @@ pub async fn activate(ctx: &AppContext, id: i64, unasked: bool, actor: &Actor) -
         }
     }
     let txn = begin(&ctx.db).await?;
-    let key = super::locked(&txn, id).await?.ok_or(Error::NotFound)?;
+    let key = bring_back(&txn, id, actor).await?;
+    txn.commit().await?;
+    Ok(Activation::Activated(key))
+}
+
+/// As [`activate`], in the caller's transaction and without asking: whoever wants to ask has done so before.
+///
+/// # Errors
+/// There is no such key, or the database does not answer.
+pub(in crate::models) async fn bring_back(txn: &DatabaseTransaction, id: i64, actor: &Actor) -> Result<Model> {
+    let key = super::locked(txn, id).await?.ok_or(Error::NotFound)?;
     if key.state() != State::Active {
-        key.become_state(&txn, actor, &Change::back("activated", 0)).await?;
-        key.forgive(&txn).await?;
-        txn.commit().await?;
+        key.become_state(txn, actor, &Change::back("activated", 0)).await?;
+        key.forgive(txn).await?;
     }
-    Ok(Activation::Activated(super::by_id(&ctx.db, id).await?.ok_or(Error::NotFound)?))
+    super::by_id(txn, id).await?.ok_or(Error::NotFound)
 }
 
 /// Takes a key out of service until an admin brings it back. Calls under way end as they end.
@@ -46,13 +55,22 @@ pub async fn activate(ctx: &AppContext, id: i64, unasked: bool, actor: &Actor) -
 /// There is no such key, or the database does not answer.
 pub async fn disable(ctx: &AppContext, id: i64, actor: &Actor) -> Result<Model> {
     let txn = begin(&ctx.db).await?;
-    let key = super::locked(&txn, id).await?.ok_or(Error::NotFound)?;
+    let key = take_out(&txn, id, actor).await?;
+    txn.commit().await?;
+    Ok(key)
+}
+
+/// As [`disable`], in the caller's transaction.
+///
+/// # Errors
+/// There is no such key, or the database does not answer.
+pub(in crate::models) async fn take_out(txn: &DatabaseTransaction, id: i64, actor: &Actor) -> Result<Model> {
+    let key = super::locked(txn, id).await?.ok_or(Error::NotFound)?;
     if key.state() != State::Disabled {
         let change = Change::out(State::Disabled, "disabled", key.consecutive_failures);
-        key.become_state(&txn, actor, &change).await?;
-        txn.commit().await?;
+        key.become_state(txn, actor, &change).await?;
     }
-    super::by_id(&ctx.db, id).await?.ok_or(Error::NotFound)
+    super::by_id(txn, id).await?.ok_or(Error::NotFound)
 }
 
 impl Model {

@@ -16,12 +16,16 @@ use crate::{
     models::{
         _entities::attempts,
         activities::{self, Actor},
+        alerts::{self, Trouble},
         begin, clock,
     },
 };
 
 /// The burn of a key is judged by so many of its latest calls.
 const LATEST_CALLS: u64 = 500;
+
+/// Admins hear of a balance that pays for fewer pictures than this.
+const LOW_PICTURES: i64 = 100;
 
 /// Where a balance comes from.
 const VENDOR: &str = "vendor";
@@ -141,6 +145,8 @@ impl Model {
             let change = Change::out(State::OutOfFunds, "balance", key.consecutive_failures);
             key.become_state(&txn, &Actor::System, &change).await?;
         }
+        let is_low = key.is_in_service() && !out && micros < price.unwrap_or(0).saturating_mul(LOW_PICTURES);
+        alerts::when(&txn, is_low, &Trouble::BalanceLow { key: &key, micros }).await?;
         txn.commit().await?;
         Ok(Outcome::Known { micros, out })
     }
@@ -154,5 +160,34 @@ impl Model {
             .exec(txn)
             .await?;
         Ok(())
+    }
+}
+
+/// `$12.50`, or more decimals where there is more to say.
+#[must_use]
+pub fn dollars(micros: i64) -> String {
+    let sign = if micros < 0 { "-" } else { "" };
+    let (whole, part) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+    let part = format!("{part:06}");
+    let cents = part[2..].trim_end_matches('0').len() + 2;
+    format!("{sign}${whole}.{}", &part[..cents])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dollars;
+
+    #[test]
+    fn money_is_shown_to_the_cent_or_finer() {
+        for (micros, shown) in [
+            (12_500_000, "$12.50"),
+            (0, "$0.00"),
+            (33_600, "$0.0336"),
+            (1, "$0.000001"),
+            (-50_000, "-$0.05"),
+            (1_000_000, "$1.00"),
+        ] {
+            assert_eq!(dollars(micros), shown);
+        }
     }
 }

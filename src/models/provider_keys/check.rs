@@ -27,6 +27,21 @@ pub struct Checked {
     pub proxy_fault: Option<Failure>,
 }
 
+impl Checked {
+    /// What the vendor said, in one line for an operator.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let way = match &self.proxy_fault {
+            Some(fault) => format!("directly, because the proxy is at fault ({fault})"),
+            None => self.via.word().to_owned(),
+        };
+        match &self.answer {
+            Ok(()) => format!("the vendor takes it ({way})"),
+            Err(failure) => format!("the vendor does not take it ({way}): {failure}"),
+        }
+    }
+}
+
 /// Asks the vendor whether it takes this key.
 ///
 /// # Errors

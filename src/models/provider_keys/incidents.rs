@@ -24,6 +24,7 @@ use crate::{
             provider_keys::{self, Column as Key, Entity as Keys},
         },
         activities::{self, Actor},
+        alerts::{self, Trouble},
         begin, clock, insert_new,
     },
 };
@@ -212,6 +213,7 @@ async fn begin_incident(txn: DatabaseTransaction, provider: &str, alike: &[&Mode
     }
     let detail = json!({ "provider": provider, "class": class, "keys": ids(alike) });
     activities::record(&txn, &Actor::System, "open_incident", ("incident", incident.id), detail).await?;
+    alerts::raise(&txn, &Trouble::Incident { provider, class }).await?;
     txn.commit().await?;
     tracing::warn!(incident.id, provider, class, keys = alike.len(), "keys of a provider fail alike: probing");
     Ok(())
@@ -255,6 +257,7 @@ async fn close(ctx: &AppContext, incident: &Incident, leased: &Leased) -> Result
     let detail =
         json!({ "provider": incident.provider, "failed_probes": failed_probes, "was_everybody": was_everybody });
     activities::record(&txn, &Actor::System, "close_incident", ("incident", incident.id), detail).await?;
+    alerts::over(&txn, alerts::Kind::Incident, &incident.provider).await?;
     txn.commit().await?;
     tracing::warn!(incident.id, incident.provider, failed_probes, was_everybody, "incident over");
     Ok(())

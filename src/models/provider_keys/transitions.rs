@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Column, Entity, Model, State};
 use crate::models::{
     activities::{self, Actor},
-    clock, text,
+    alerts, clock, text,
 };
 
 /// A key that comes back carries one call at first, then two, four … up to its own limit.
@@ -103,7 +103,7 @@ impl Model {
         }
         let detail = json!({ "from": self.state, "to": to, "reason": reason });
         activities::record(txn, actor, "change_provider_key_state", ("provider_key", self.id), detail).await?;
-        Ok(())
+        alerts::follow_key(txn, self, change.state, reason).await
     }
 
     /// When a rest that begins now ends: never earlier than what was decided before.

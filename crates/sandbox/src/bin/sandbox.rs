@@ -31,6 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     writeln!(out, "Images  {}   (any key that begins with sandbox-)", sandbox.url())?;
     writeln!(out, "Mail    smtp://{}   read it at {}/mail", sandbox.smtp_addr(), sandbox.url())?;
     writeln!(out, "Payments {}/payments", sandbox.url())?;
+    writeln!(out, "Telegram {}/telegram   (token {})", sandbox.url(), sandbox::telegram::BOT_TOKEN)?;
     writeln!(out, "Stop with Ctrl+C.")?;
     tokio::signal::ctrl_c().await?;
     Ok(())

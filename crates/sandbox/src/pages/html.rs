@@ -34,11 +34,12 @@ pub(super) fn page(title: &str, here: &str, refresh: Option<u32>, body: &str) ->
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"light dark\">{reload}<title>{} · Sandbox</title>\
          <link rel=\"stylesheet\" href=\"/style.css\"></head><body>\
-         <header><strong>Sandbox</strong><nav aria-label=\"Main\">{}{}{}</nav></header><main>{body}</main></body></html>",
+         <header><strong>Sandbox</strong><nav aria-label=\"Main\">{}{}{}{}</nav></header><main>{body}</main></body></html>",
         esc(title),
         link("/", "Images"),
         link("/mail", "Mail"),
         link("/payments", "Payments"),
+        link("/telegram", "Telegram"),
     ))
 }
 

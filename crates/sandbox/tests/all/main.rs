@@ -16,4 +16,5 @@ mod pictures;
 mod proxies;
 mod python;
 mod support;
+mod telegram;
 mod wire;
