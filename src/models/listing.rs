@@ -236,7 +236,8 @@ pub async fn counts<E: EntityTrait>(db: &impl ConnectionTrait, spec: &Spec<E>) -
     let now = clock::now(db).await?;
     let mut counts = Vec::new();
     for scope in &spec.scopes {
-        let mut some = E::find().select_only().column(id::<E>()).limit(COUNTED + 1);
+        // In the order of the list, so that the index of the list counts too.
+        let mut some = E::find().select_only().column(id::<E>()).order_by_desc(id::<E>()).limit(COUNTED + 1);
         if let Some(rows) = scope.rows {
             some = some.filter(rows(now));
         }
