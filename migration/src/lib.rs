@@ -45,6 +45,10 @@ mod m20261124_000033_payment_events;
 mod m20261124_000034_payment_event_keys;
 mod m20261124_000038_ways_to_pay;
 mod m20261124_000039_subscriptions;
+mod m20261129_000090_gallery;
+mod m20261129_000091_shares;
+mod m20261129_000092_exports;
+mod m20261129_000093_pace;
 
 pub struct Migrator;
 
@@ -88,6 +92,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000034_payment_event_keys::Migration),
             Box::new(m20261124_000038_ways_to_pay::Migration),
             Box::new(m20261124_000039_subscriptions::Migration),
+            Box::new(m20261129_000090_gallery::Migration),
+            Box::new(m20261129_000091_shares::Migration),
+            Box::new(m20261129_000092_exports::Migration),
+            Box::new(m20261129_000093_pace::Migration),
         ]
     }
 }
