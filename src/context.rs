@@ -1,6 +1,9 @@
 //! What nproxy keeps beside Loco's context: read as `ctx.settings()`, `ctx.catalogue()`, …, put there once at start.
 
-use std::sync::Arc;
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use durable_jobs::DurableQueue;
 use loco_rs::{Error, Result, app::AppContext};
@@ -12,7 +15,7 @@ use crate::{
         payments::{self, Processor},
         storage::{self, Store},
     },
-    models::{catalogue::Catalogue, vault::Vault},
+    models::{catalogue::Catalogue, landing::Landing, vault::Vault},
     settings::Settings,
 };
 
@@ -29,6 +32,7 @@ struct Inner {
     store: Store,
     jobs: DurableQueue,
     key_freed: Notify,
+    landing: OnceLock<Landing>,
 }
 
 impl Parts {
@@ -46,6 +50,7 @@ impl Parts {
             store: storage::open(&settings.storage)?,
             jobs: DurableQueue::embedded(ctx.db.clone(), durable_jobs::Settings::default()),
             key_freed: Notify::new(),
+            landing: OnceLock::new(),
             settings,
         })))
     }
@@ -119,6 +124,18 @@ impl Parts {
     #[must_use]
     pub fn key_freed(&self) -> &Notify {
         &self.0.key_freed
+    }
+
+    /// The public pages, read when somebody first asks.
+    ///
+    /// # Errors
+    /// A template is wrong.
+    pub fn landing(&self) -> Result<&Landing> {
+        if let Some(landing) = self.0.landing.get() {
+            return Ok(landing);
+        }
+        let landing = Landing::open(Path::new("."))?;
+        Ok(self.0.landing.get_or_init(|| landing))
     }
 
     #[must_use]

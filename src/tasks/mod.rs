@@ -17,6 +17,7 @@ pub mod key_disable;
 pub mod key_list;
 pub mod key_test;
 mod keys;
+pub mod landing_build;
 pub mod ledger_check;
 pub mod object_check;
 pub mod object_sweep;
@@ -57,6 +58,7 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(key_disable::KeyDisable);
     tasks.register(key_list::KeyList);
     tasks.register(key_test::KeyTest);
+    tasks.register(landing_build::LandingBuild);
     tasks.register(ledger_check::LedgerCheck);
     tasks.register(object_check::ObjectCheck);
     tasks.register(object_sweep::ObjectSweep);
