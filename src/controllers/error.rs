@@ -18,6 +18,8 @@ pub enum Error {
     NotFound,
     /// A link to an invoice that ended, or never was one.
     DeadLink,
+    /// A link to a picture that has ended, was taken back, or never was one.
+    DeadShare,
     /// Sign in first.
     SignInFirst,
     /// The request cannot be read.
@@ -122,6 +124,15 @@ impl Problem {
         }
     }
 
+    fn dead_share() -> Self {
+        Self {
+            code: "dead_share",
+            title: "There is no picture here any more",
+            text: "The link has ended, or whoever made it took it back.".into(),
+            action: None,
+        }
+    }
+
     fn too_often(refused: Refused, way_out: Option<WayOut>) -> Self {
         let mut text = format!(
             "There were too many tries, so this one was not looked at. Wait {} and try again.",
@@ -152,6 +163,7 @@ impl IntoResponse for Error {
         let (status, problem) = match self {
             Self::NotFound => (StatusCode::NOT_FOUND, Problem::of_status(StatusCode::NOT_FOUND)),
             Self::DeadLink => (StatusCode::NOT_FOUND, Problem::dead_link()),
+            Self::DeadShare => (StatusCode::NOT_FOUND, Problem::dead_share()),
             Self::SignInFirst => (StatusCode::UNAUTHORIZED, Problem::of_status(StatusCode::UNAUTHORIZED)),
             Self::BadRequest(text) => {
                 (StatusCode::BAD_REQUEST, Problem { text: text.into(), ..Problem::of_status(StatusCode::BAD_REQUEST) })

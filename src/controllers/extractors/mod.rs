@@ -7,7 +7,10 @@ mod session;
 mod upload;
 
 pub use crate::models::sessions::Client;
-pub use own::{OwnAsset, OwnConversation, OwnGeneration, OwnInvoice, OwnPicture, OwnRemains, OwnRun, OwnSession};
+pub use own::{
+    OwnAsset, OwnConversation, OwnExport, OwnGeneration, OwnInvoice, OwnPicture, OwnRemains, OwnRun, OwnSession,
+    OwnShare,
+};
 pub use page::{Page, frame, is_htmx};
 pub use session::{CurrentSession, CurrentUser, Visitor, cleared_cookie, session_cookie, session_token};
 pub use upload::AskForm;

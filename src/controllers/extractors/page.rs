@@ -83,6 +83,13 @@ impl Page {
         self
     }
 
+    /// The same for everybody: a browser keeps this page.
+    #[must_use]
+    pub fn as_nobody(mut self) -> Self {
+        self.frame.insert("me".into(), Value::Null);
+        self
+    }
+
     /// Adds the conversations of the sidebar.
     ///
     /// # Errors
@@ -93,9 +100,9 @@ impl Page {
         user: &users::Model,
         current: Option<&conversations::Model>,
     ) -> Result<Self> {
-        let recent = conversations::list(&ctx.db, user, Shelf::Current, None).await?;
+        let recent = conversations::list(&ctx.db, user, Shelf::Current, "", None).await?;
         let now = clock::now(&ctx.db).await?;
-        let shown = views::conversations::list(&recent, Shelf::Current, current, now);
+        let shown = views::conversations::list(&recent, Shelf::Current, "", current, now);
         self.frame.insert("conversations".into(), json!(shown.conversations));
         self.frame.insert("older_url".into(), json!(shown.older_url));
         Ok(self)
@@ -121,6 +128,7 @@ pub fn frame(
             "version": env!("CARGO_PKG_VERSION"),
             "support_url": settings.support_bot_url,
             "registration_open": true,
+            "gtm_id": if carries_secret(path) { "" } else { settings.gtm_id.as_str() },
             "dev": dev,
         },
         "me": user.map(|user| me(user, allowance)),
@@ -135,8 +143,13 @@ pub fn frame(
     }
 }
 
+/// Pages whose address is worth something to whoever reads it: nobody else is told of them.
+fn carries_secret(path: &str) -> bool {
+    ["/activation", "/password/reset", "/email/confirmation", "/pay/", "/shared/"].iter().any(|it| path.starts_with(it))
+}
+
 fn me(user: &users::Model, allowance: &AllowanceView) -> Value {
-    json!({ "email": user.email(), "allowance": allowance })
+    json!({ "pid": user.pid, "email": user.email(), "allowance": allowance })
 }
 
 async fn allowance_of(ctx: &AppContext, user: Option<&users::Model>) -> Result<AllowanceView> {
