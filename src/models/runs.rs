@@ -6,6 +6,7 @@ mod delivery;
 mod fulfilment;
 mod letting_go;
 pub mod recovery;
+mod waiting;
 
 use chrono::TimeDelta;
 use loco_rs::{Error, Result, app::AppContext};
@@ -33,6 +34,7 @@ use crate::context::Nproxy;
 pub use super::_entities::runs::Model;
 pub use fulfilment::fulfil;
 pub(super) use letting_go::let_go;
+pub use waiting::{Pace, ahead, pace, queue_of};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
