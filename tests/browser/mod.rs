@@ -1,5 +1,7 @@
 //! The studio in a real browser: what only shows when pages are loaded, clicked and looked at.
 
+mod access;
+mod gallery;
 mod journeys;
 mod layout;
 mod payments;
