@@ -192,6 +192,9 @@ pub(in crate::models) fn holds(words: &str) -> LikeExpr {
 }
 
 async fn pieces(db: &impl ConnectionTrait, assets: Vec<Model>) -> Result<Vec<Piece>> {
+    if assets.is_empty() {
+        return Ok(Vec::new());
+    }
     let made: Vec<(i64, String, Uuid, Uuid)> = outputs::Entity::find()
         .select_only()
         .column(outputs::Column::AssetId)
