@@ -73,8 +73,8 @@ async fn without_a_network_there_is_a_page() {
     window.until("it answers for the page", "navigator.serviceWorker.controller").await;
 
     wire.shutdown().await;
-    window.open(&format!("{site}/app/conversations")).await;
-    assert_eq!(window.texts("h1").await, ["You are offline"]);
+    window.read("void location.assign('/app/conversations')").await;
+    window.until("the page without a network", "document.querySelector('h1')?.textContent === 'You are offline'").await;
     assert_eq!(window.read("getComputedStyle(document.querySelector('main .btn')).display").await, "inline-flex");
     browser.close().await;
     app.finish().await;
