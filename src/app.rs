@@ -21,7 +21,7 @@ use crate::{
     workers::{
         apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_notice::DeliverNotice,
         deliver_telegram::DeliverTelegram, erase_conversation::EraseConversation, erase_files::EraseFiles,
-        erase_picture::ErasePicture, fulfil_run::FulfilRun, run_task::RunTask,
+        erase_picture::ErasePicture, fulfil_run::FulfilRun, prepare_export::PrepareExport, run_task::RunTask,
     },
 };
 
@@ -86,7 +86,7 @@ impl Hooks for App {
         Vec::new()
     }
 
-    fn routes(_ctx: &AppContext) -> AppRoutes {
+    fn routes(ctx: &AppContext) -> AppRoutes {
         AppRoutes::empty()
             .add_route(controllers::home::routes())
             .add_route(controllers::registrations::routes())
@@ -99,12 +99,18 @@ impl Hooks for App {
             .add_route(controllers::generations::routes())
             .add_route(controllers::runs::routes())
             .add_route(controllers::pictures::routes())
+            .add_route(controllers::gallery::routes())
+            .add_route(controllers::queue::routes())
+            .add_route(controllers::shares::routes())
+            .add_route(controllers::exports::routes())
+            .add_route(controllers::shell::routes())
             .add_route(controllers::files::routes())
             .add_route(controllers::billing::routes())
             .add_route(controllers::pay::routes())
             .add_route(controllers::webhooks::routes())
             .add_route(controllers::admin::routes())
             .add_route(controllers::health::routes())
+            .add_route(controllers::components::routes(&ctx.environment))
     }
 
     async fn connect_workers(ctx: &AppContext, queue: &Queue) -> Result<()> {
@@ -116,6 +122,7 @@ impl Hooks for App {
         queue.register(DeliverNotice::build(ctx)).await?;
         queue.register(DeliverTelegram::build(ctx)).await?;
         queue.register(EraseFiles::build(ctx)).await?;
+        queue.register(PrepareExport::build(ctx)).await?;
         queue.register(RunTask::build(ctx)).await?;
         Ok(())
     }

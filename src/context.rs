@@ -1,6 +1,9 @@
 //! What nproxy keeps beside Loco's context: read as `ctx.settings()`, `ctx.catalogue()`, …, put there once at start.
 
-use std::sync::Arc;
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use durable_jobs::{DurableQueue, RedisSettings};
 use loco_rs::{Error, Result, app::AppContext};
@@ -14,7 +17,7 @@ use crate::{
         storage::{self, Store},
         telegram::Telegram,
     },
-    models::{catalogue::Catalogue, vault::Vault},
+    models::{catalogue::Catalogue, landing::Landing, vault::Vault},
     settings::Settings,
 };
 
@@ -32,6 +35,7 @@ struct Inner {
     store: Store,
     jobs: DurableQueue,
     key_freed: Notify,
+    landing: OnceLock<Landing>,
 }
 
 impl Parts {
@@ -50,6 +54,7 @@ impl Parts {
             store: storage::open(&settings.storage)?,
             jobs: queue(ctx, &settings)?,
             key_freed: Notify::new(),
+            landing: OnceLock::new(),
             settings,
         })))
     }
@@ -139,6 +144,18 @@ impl Parts {
     #[must_use]
     pub fn key_freed(&self) -> &Notify {
         &self.0.key_freed
+    }
+
+    /// The public pages, read when somebody first asks.
+    ///
+    /// # Errors
+    /// A template is wrong.
+    pub fn landing(&self) -> Result<&Landing> {
+        if let Some(landing) = self.0.landing.get() {
+            return Ok(landing);
+        }
+        let landing = Landing::open(Path::new("."))?;
+        Ok(self.0.landing.get_or_init(|| landing))
     }
 
     #[must_use]

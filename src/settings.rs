@@ -1,6 +1,7 @@
 //! The `settings:` tree of `config/*.yaml`, read once at start. Every value has an environment variable there; nothing
 //! else in the application reads the environment.
 
+mod analytics;
 mod networks;
 
 use std::{env, fs, path::PathBuf, time::Duration};
@@ -15,6 +16,7 @@ use url::Url;
 
 use crate::adapters::{images, payments, telegram};
 
+pub use analytics::GtmId;
 pub use networks::Networks;
 
 /// Shorter secrets are refused in production (interface: `NPROXY_SECRET_KEY`).
@@ -33,6 +35,12 @@ pub struct Settings {
     /// A chat where people find help; empty = no link.
     #[serde(default)]
     pub support_bot_url: String,
+    /// Where the built landing is served; empty = the application shows it itself.
+    #[serde(default, deserialize_with = "url_if_any")]
+    pub landing_url: Option<Url>,
+    /// A container of Google Tag Manager; empty = nothing of it anywhere.
+    #[serde(default)]
+    pub gtm_id: GtmId,
     /// Offers and models, checked at start.
     pub catalogue: PathBuf,
     pub storage: Storage,
@@ -275,6 +283,18 @@ impl Settings {
             ));
         }
         Ok(())
+    }
+
+    /// An address of the application, by its path.
+    #[must_use]
+    pub fn app_address(&self, path: &str) -> String {
+        format!("{}{path}", self.app_url.as_str().trim_end_matches('/'))
+    }
+
+    /// What pages may load, and from where.
+    #[must_use]
+    pub fn content_security_policy(&self) -> String {
+        analytics::policy(&self.gtm_id)
     }
 
     /// 32 bytes derived from the secret key; `purpose` keeps the uses apart.

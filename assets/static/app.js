@@ -7,34 +7,28 @@
 
   function toast(text, tone) {
     const item = $("#toast").content.firstElementChild.cloneNode(true);
-    $("p", item).textContent = text;
-    if (tone) item.classList.add(tone);
-    $("#toasts").append(item);
+    ($("p", item).textContent = text), tone && item.classList.add(tone), $("#toasts").append(item);
     setTimeout(() => item.remove(), tone ? 9000 : 4000);
   }
 
-  // Time: seconds since a start by the server's clock, and instants in the reader's zone
+  // Time: seconds since a start and until an end by the server's clock, and instants in the reader's zone
   let skew = 0;
+  const apart = (milliseconds) => Math.max(0, Math.round(milliseconds / 1000));
   function tick() {
     for (const clock of $$("[data-since]")) {
-      const seconds = Math.max(0, Math.round((Date.now() + skew - Date.parse(clock.dataset.since)) / 1000));
+      const seconds = apart(Date.now() + skew - Date.parse(clock.dataset.since));
       clock.textContent = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
     }
-  }
-
-  // What is left of the time to pay
-  function countDown() {
     for (const clock of $$("[data-until]")) {
-      const seconds = Math.max(0, Math.round((Date.parse(clock.dataset.until) - Date.now() - skew) / 1000));
+      const seconds = apart(Date.parse(clock.dataset.until) - Date.now() - skew);
       clock.textContent = ` (${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left)`;
     }
   }
-
   function localise() {
     for (const time of $$("time[data-local]")) {
       const at = new Date(time.dateTime);
-      const today = at.toDateString() === new Date().toDateString();
-      time.textContent = at.toLocaleString([], today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+      const dateStyle = at.toDateString() === new Date().toDateString() ? undefined : "medium";
+      time.textContent = at.toLocaleString([], { dateStyle, timeStyle: "short" });
       time.removeAttribute("data-local");
     }
   }
@@ -43,19 +37,15 @@
   function follow(form) {
     const { strength, mode, batch_size, resolution } = form.elements;
     strength.disabled = mode.value !== "image_to_image";
-    const shape = $("[name=aspect_ratio]:checked", form)?.dataset.says;
-    const size = resolution.selectedOptions[0]?.text;
+    const shape = $("[name=aspect_ratio]:checked", form)?.dataset.says, size = resolution.selectedOptions[0]?.text;
     $("[data-settings]", form).textContent = [shape, `×${batch_size.value}`, size].filter(Boolean).join(" · ");
   }
 
-  function describeStrength({ value, form }) {
-    const output = $("output[for=strength]", form);
+  function describeStrength({ value, form }, output = $("output[for=strength]", form)) {
     const words = output.dataset.words.split("|");
     output.textContent = words[Math.min(words.length - 1, Math.floor(value * words.length))];
   }
-
   const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
-
   function complaint({ accept, dataset }, { type, size }) {
     if (!accept.split(",").includes(type)) return "This file is not a picture we can read. Use PNG, JPEG or WebP up to 20 MB.";
     return size > dataset.max ? "This file is larger than 20 MB." : "";
@@ -77,20 +67,16 @@
     if (file) $("[name=mode][value=image_to_image]", input.form).checked = true;
     follow(input.form);
   }
-
   function takePicture(event, data) {
-    const input = composer()?.elements.image;
-    const [file] = data?.files || [];
+    const [input, file, transfer] = [composer()?.elements.image, data?.files[0], new DataTransfer()];
     if (!input || !file) return;
     event.preventDefault();
-    const transfer = new DataTransfer();
     transfer.items.add(file);
     input.files = transfer.files;
     showPicture(input);
   }
 
-  on("change", ({ target }) => {
-    const form = target.form;
+  on("change", ({ target, target: { form } }) => {
     if (form?.id !== "composer") return;
     // From words again: the file that was chosen stays behind.
     if (target.value === "text_to_image" && form.elements.image.value) (form.elements.image.value = ""), showPicture(form.elements.image);
@@ -103,36 +89,51 @@
   const carriesFile = ({ dataTransfer }) => composer() && dataTransfer.types.includes("Files");
   on("dragover", (event) => carriesFile(event) && (event.preventDefault(), (composer().dataset.dragging = "")));
   on("dragleave", ({ relatedTarget }) => relatedTarget || composer()?.removeAttribute("data-dragging"));
-  on("drop", (event) => {
-    composer()?.removeAttribute("data-dragging");
-    if (carriesFile(event)) takePicture(event, event.dataTransfer);
-  });
+  on("drop", (event) => (composer()?.removeAttribute("data-dragging"), carriesFile(event) && takePicture(event, event.dataTransfer)));
 
   // The button itself says that it worked; where the browser forbids it the text is marked, to be copied by hand
   async function copy(button, source) {
     const label = $("[data-copy-label]", button);
     try {
-      await navigator.clipboard.writeText(source.textContent.trim());
+      await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
       toast("Copied");
       if (label) (label.textContent = "Copied"), setTimeout(() => (label.textContent = "Copy"), 2000);
     } catch {
-      getSelection().selectAllChildren(source);
+      source.select ? source.select() : getSelection().selectAllChildren(source);
     }
   }
 
-  // Keys and clicks
+  // Keys press what carries them, where that is one thing: the one on the page, or the one beside what has the focus
+  function press(key) {
+    const all = $$(`[data-key="${CSS.escape(key)}"]`);
+    const near = document.activeElement?.closest("[id^=picture-]");
+    const target = all.length > 1 ? near && $(`[data-key="${CSS.escape(key)}"]`, near) : all[0];
+    target?.matches("input") ? target.focus() : target?.click();
+    return !!target;
+  }
   on("keydown", (event) => {
-    const typing = event.target.matches("input, textarea, select");
+    const typing = event.target.matches("input:not([type=checkbox]), textarea, select");
     const send = event.target.form?.id === "composer" && $("[type=submit]:enabled", composer());
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && send) composer().requestSubmit(send);
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "?") $("#shortcuts")?.showModal();
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open], :popover-open")) return;
+    if (event.key === "?") return $("#shortcuts")?.showModal();
     if (event.key === "/" && composer()) (event.preventDefault(), composer().elements.prompt.focus());
+    else if (press(event.key)) event.preventDefault();
   });
   on("click", async ({ target }) => {
-    const button = target.closest?.("[data-copy], [data-dialog]");
+    const button = target.closest?.("[data-copy], [data-dialog], [data-share]");
     if (button?.dataset.dialog) $(button.dataset.dialog).showModal();
     if (button?.dataset.copy) await copy(button, $(button.dataset.copy));
+    if (button?.dataset.share) await navigator.share({ url: $(button.dataset.share).value }).catch(() => {});
+  });
+  if (navigator.share) document.documentElement.classList.add("can-share");
+
+  // A finger drawn across a large picture goes to the one beside it; two fingers zoom
+  let from = null;
+  on("touchstart", ({ target, touches: [finger, other] }) => (from = !other && target.closest("[data-swipe]") && finger));
+  on("touchend", ({ changedTouches: [finger] }) => {
+    const [x, y] = from ? [finger.clientX - from.clientX, finger.clientY - from.clientY] : [0, 0];
+    if (Math.abs(x) > 60 && Math.abs(x) > 2 * Math.abs(y) && (visualViewport?.scale ?? 1) < 1.05) press(x > 0 ? "ArrowLeft" : "ArrowRight");
   });
 
   // A plain form shows that it is on its way, and is sent once
@@ -142,34 +143,25 @@
     setTimeout(() => (submitter.disabled = true));
   });
   window.addEventListener("pageshow", ({ persisted }) => persisted && $("[aria-busy=true]") && location.reload());
-
   // Sending with htmx
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const showNewest = (behavior) => $("#feed > :last-child") && window.scrollTo({ top: document.body.scrollHeight, behavior });
 
   // Another picture, or none, stands in the composer: how it works follows, the words stay
-  function startFrom() {
-    const mode = $("[name=input]", composer()) ? "image_to_image" : "text_to_image";
-    $(`[name=mode][value=${mode}]`, composer()).checked = true;
-  }
-
-  function settle() {
-    tick();
-    countDown();
-    localise();
-    if (composer()) follow(composer());
-  }
-
-  on("htmx:before:request", ({ detail: { ctx } }) => {
-    const bubble = $(".hx-pending [data-pending-prompt]");
+  const startFrom = () => ($(`[name=mode][value=${$("[name=input]", composer()) ? "image_to_image" : "text_to_image"}]`, composer()).checked = true);
+  const settle = () => (tick(), localise(), composer() && follow(composer()));
+  on("htmx:before:request", ({ detail: { ctx } }, bubble = $(".hx-pending [data-pending-prompt]")) => {
     if (!bubble || ctx.target?.id !== "feed") return;
     bubble.textContent = ctx.request.body.get("prompt");
     showNewest(calm ? "auto" : "smooth");
   });
-  on("htmx:after:request", ({ detail: { ctx } }) => {
-    skew = (Date.parse(ctx.response.headers.get("date")) || Date.now()) - Date.now();
-  });
+  on("htmx:after:request", ({ detail: { ctx } }) => (skew = (Date.parse(ctx.response.headers.get("date")) || Date.now()) - Date.now()));
+  // What became ready while somebody looked elsewhere stands in the title
+  let [title, ready] = [document.title, 0];
+  on("visibilitychange", () => document.hidden || ((ready = 0), (document.title = title)));
   on("htmx:after:swap", ({ detail: { ctx } }) => {
+    const id = ctx.target?.id ?? "";
+    if (document.hidden && /^(run-|queue)/.test(id) && !document.getElementById(id)?.hasAttribute("hx-trigger")) document.title = `(${++ready}) ready · ${title}`;
     if (ctx.target?.id === "source") startFrom();
     settle();
     if (["source", "composer"].includes(ctx.target?.id) && ctx.request.method === "GET") composer()?.elements.prompt.focus();
@@ -189,8 +181,19 @@
     if (ctx?.request.method === "POST") toast("No answer from the server. Your words are still here; please try again.", "alert-error");
   });
 
-  settle();
-  setInterval(() => (tick(), countDown()), 1000);
+  // Clips of the landing run while they are in sight, unless motion is unwelcome; one button stops them all
+  const stop = $("[data-clips]"), runs = () => !calm && stop.ariaPressed !== "true";
+  const seen = (clips) => clips.forEach(({ target, isIntersecting }) => (isIntersecting && runs() ? target.play().catch(() => {}) : target.pause()));
+  const sight = stop && new IntersectionObserver(seen);
+  const look = () => $$("video.clip").forEach((clip) => ((clip.controls = !runs()), sight.unobserve(clip), sight.observe(clip)));
+  if (stop) (stop.hidden = calm), look(), stop.addEventListener("click", () => ((stop.ariaPressed = runs()), look()));
+
+  // What a tag manager is told, where one is named
+  const gtm = $("[data-gtm]")?.dataset;
+  if (gtm) window.dataLayer = [...(gtm.userId ? [{ userId: gtm.userId, email: gtm.email }] : []), { "gtm.start": Date.now(), event: "gtm.js" }];
+
+  navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
+  settle(), setInterval(tick, 1000);
   setTimeout(() => $$("[data-autohide]").forEach((item) => item.remove()), 8000);
   if (!location.hash.startsWith("#turn-")) showNewest("instant");
 })();

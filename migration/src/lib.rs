@@ -60,6 +60,10 @@ mod m20261129_000072_telegram_updates;
 mod m20261129_000073_telegram_confirmations;
 mod m20261129_000074_alerts;
 mod m20261129_000080_job_keys;
+mod m20261129_000090_gallery;
+mod m20261129_000091_shares;
+mod m20261129_000092_exports;
+mod m20261129_000093_pace;
 
 pub struct Migrator;
 
@@ -118,6 +122,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000073_telegram_confirmations::Migration),
             Box::new(m20261129_000074_alerts::Migration),
             Box::new(m20261129_000080_job_keys::Migration),
+            Box::new(m20261129_000090_gallery::Migration),
+            Box::new(m20261129_000091_shares::Migration),
+            Box::new(m20261129_000092_exports::Migration),
+            Box::new(m20261129_000093_pace::Migration),
             // migrations
         ]
     }

@@ -18,6 +18,8 @@ pub enum Error {
     NotFound,
     /// A link to an invoice that ended, or never was one.
     DeadLink,
+    /// A link to a picture that has ended, was taken back, or never was one.
+    DeadShare,
     /// Sign in first.
     SignInFirst,
     /// Somebody of the house looks through another's eyes, and tried to change something there.
@@ -134,6 +136,15 @@ impl Problem {
         }
     }
 
+    fn dead_share() -> Self {
+        Self {
+            code: "dead_share",
+            title: "There is no picture here any more",
+            text: "The link has ended, or whoever made it took it back.".into(),
+            action: None,
+        }
+    }
+
     fn too_often(refused: Refused, way_out: Option<WayOut>) -> Self {
         let mut text = format!(
             "There were too many tries, so this one was not looked at. Wait {} and try again.",
@@ -165,6 +176,7 @@ impl IntoResponse for Error {
             Self::NotFound => (StatusCode::NOT_FOUND, Problem::of_status(StatusCode::NOT_FOUND)),
             Self::DeadLink => (StatusCode::NOT_FOUND, Problem::dead_link()),
             Self::OnlyLooking => (StatusCode::FORBIDDEN, Problem::only_looking()),
+            Self::DeadShare => (StatusCode::NOT_FOUND, Problem::dead_share()),
             Self::SignInFirst => (StatusCode::UNAUTHORIZED, Problem::of_status(StatusCode::UNAUTHORIZED)),
             Self::BadRequest(text) => {
                 (StatusCode::BAD_REQUEST, Problem { text: text.into(), ..Problem::of_status(StatusCode::BAD_REQUEST) })

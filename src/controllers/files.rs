@@ -11,10 +11,7 @@ use loco_rs::{app::AppContext, controller::Routes};
 use serde::Deserialize;
 
 use super::{Result, extractors::OwnAsset};
-use crate::{
-    models::{assets, generations},
-    views,
-};
+use crate::models::{assets, generations};
 
 /// The bytes under an address never change; the address is only for its owner.
 const CACHE: &str = "private, max-age=31536000, immutable";
@@ -44,7 +41,7 @@ async fn show(
         None
     } else {
         let prompt = generations::prompt_of(&ctx.db, asset.id).await?.unwrap_or_default();
-        let name = views::assets::file_name(&asset, &prompt);
+        let name = asset.file_name(&prompt);
         if let Some(link) = asset.download_link(&ctx, &name).await? {
             return Ok((StatusCode::FOUND, [(header::LOCATION, link)]).into_response());
         }

@@ -26,6 +26,8 @@ use crate::{
 #[serde(default)]
 struct Which {
     shelf: String,
+    /// Words that are searched for.
+    q: String,
     before: String,
 }
 
@@ -36,14 +38,15 @@ async fn index(
     Query(which): Query<Which>,
 ) -> Result<Response> {
     let shelf = if which.shelf == "archived" { Shelf::Archived } else { Shelf::Current };
-    let listed = conversations::list(&ctx.db, &user, shelf, which.before.parse().ok()).await?;
-    let list = views::conversations::list(&listed, shelf, None, clock::now(&ctx.db).await?);
+    let listed = conversations::list(&ctx.db, &user, shelf, &which.q, which.before.parse().ok()).await?;
+    let list = views::conversations::list(&listed, shelf, &which.q, None, clock::now(&ctx.db).await?);
     let response = if page.is_htmx {
         page.html("history/_more.html", json!({ "list": list }))?
     } else {
         let content = json!({
             "list": list,
             "is_archive": shelf == Shelf::Archived,
+            "words": which.q.trim(),
             "is_first": which.before.is_empty(),
         });
         page.with_sidebar(&ctx, &user, None).await?.html("history/index.html", content)?

@@ -1,11 +1,14 @@
 //! One picture, large, with its prompt and settings; and its end.
 
 use axum::{
+    Form,
     extract::State,
+    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use loco_rs::{app::AppContext, controller::Routes};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
@@ -14,7 +17,11 @@ use super::{
     extractors::{CurrentUser, OwnAsset, OwnPicture, Page},
 };
 use crate::{
-    models::{assets, generations, users},
+    context::Nproxy,
+    models::{
+        assets::{self, gallery},
+        generations, shares, users,
+    },
     views::{self, turns::facts},
 };
 
@@ -24,16 +31,72 @@ async fn show(
     OwnAsset(asset): OwnAsset,
     page: Page,
 ) -> Result<Response> {
+    self::page(&ctx, &user, page, &asset, StatusCode::OK).await
+}
+
+/// The picture with its words and settings, its neighbours in the gallery and the links to it.
+pub(super) async fn page(
+    ctx: &AppContext,
+    user: &users::Model,
+    page: Page,
+    asset: &assets::Model,
+    status: StatusCode,
+) -> Result<Response> {
     let generation = generations::of_asset(&ctx.db, asset.id).await?.ok_or(Error::NotFound)?;
     let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
     let url = views::conversations::url(&conversation);
-    let mut picture = json!(views::assets::picture(&asset, &generation.prompt, &url));
+    let (newer, older) = gallery::neighbours(&ctx.db, user, asset).await?;
+    let beside =
+        |asset: Option<assets::Model>| asset.map(|asset| format!("/app/pictures/{}", asset.pid)).unwrap_or_default();
+    let mut links = Vec::new();
+    for share in shares::of_asset(&ctx.db, asset).await? {
+        let link = share.link(ctx)?;
+        links.push(views::shares::share(&share, link));
+    }
+    let parts = ctx.parts();
+    let model = parts.catalogue().model(&generation.model).map_or(generation.model.clone(), |model| model.name.clone());
+    let mut picture = json!(views::assets::picture(asset, &generation.prompt, &url));
     picture["prompt"] = json!(generation.prompt);
-    picture["facts"] = json!(facts(&generation.params()?));
+    picture["facts"] = json!(std::iter::once(model).chain(facts(&generation.params()?)).collect::<Vec<_>>());
     picture["created_at"] = json!(asset.created_at.to_rfc3339());
+    picture["favorite"] = json!(asset.favorite);
     picture["new_url"] = json!(format!("/app/conversations?input={}#composer", asset.pid));
+    picture["reuse_url"] = json!(format!("{url}?from={}#composer", generation.pid));
     picture["conversation_url"] = json!(format!("{url}#turn-{}", generation.pid));
-    page.with_sidebar(&ctx, &user, Some(&conversation)).await?.html("assets/show.html", json!({ "picture": picture }))
+    let content = json!({
+        "picture": picture,
+        "newer_url": beside(newer),
+        "older_url_of_picture": beside(older),
+        "links": links,
+        "days": shares::DAYS,
+    });
+    page.with_sidebar(ctx, user, Some(&conversation)).await?.with_status(status, "assets/show.html", content)
+}
+
+#[derive(Debug, Deserialize)]
+struct Star {
+    /// `1` gives it, anything else takes it away: sent twice it is the same.
+    #[serde(default)]
+    on: String,
+    /// The page that the button stands on.
+    #[serde(default)]
+    back: String,
+}
+
+async fn favor(
+    State(ctx): State<AppContext>,
+    OwnAsset(asset): OwnAsset,
+    page: Page,
+    Form(star): Form<Star>,
+) -> Result<Response> {
+    let on = star.on == "1";
+    asset.favor(&ctx.db, on).await?;
+    if page.is_htmx {
+        let picture = json!({ "pid": asset.pid, "favorite": on });
+        return page.html("assets/_favorite.html", json!({ "picture": picture, "back": star.back }));
+    }
+    let back = if star.back.starts_with("/app/") { star.back } else { format!("/app/pictures/{}", asset.pid) };
+    Ok(Redirect::to(&format!("{back}#picture-{}", asset.pid)).into_response())
 }
 
 async fn delete(
@@ -67,6 +130,7 @@ async fn answer(ctx: &AppContext, user: &users::Model, page: Page, asset: &asset
 pub fn routes() -> Routes {
     Routes::new()
         .add("/app/pictures/{pid}", get(show))
+        .add("/app/pictures/{pid}/favorite", post(favor))
         .add("/app/pictures/{pid}/deletion", post(delete))
         .add("/app/pictures/{pid}/restoration", post(restore))
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::Response,
@@ -19,18 +19,13 @@ use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir};
 
 use super::{errors, house};
-use crate::{controllers, models::measures};
+use crate::{context::Nproxy, controllers, models::measures};
 
 /// Forms without a file; those with one say so at their route.
 const BODY_MAX: usize = 64 * 1024;
 
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; \
-                   connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; \
-                   manifest-src 'self'";
-
 /// On every answer; an answer that says something else itself keeps it.
-const HEADERS: [(HeaderName, &str); 8] = [
-    (header::CONTENT_SECURITY_POLICY, CSP),
+const HEADERS: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "same-origin"),
@@ -56,9 +51,11 @@ impl Initializer for Edge {
     }
 
     async fn after_routes(&self, router: Router, ctx: &AppContext) -> Result<Router> {
+        let policy =
+            HeaderValue::from_str(&ctx.parts().settings().content_security_policy()).map_err(loco_rs::Error::wrap)?;
         let layers = ServiceBuilder::new()
             .layer(middleware::from_fn(logged))
-            .layer(middleware::from_fn(with_headers))
+            .layer(middleware::from_fn_with_state(policy, with_headers))
             .layer(CompressionLayer::new())
             .layer(middleware::from_fn_with_state(ctx.clone(), errors::explain))
             .layer(CatchPanicLayer::new())
@@ -105,18 +102,32 @@ async fn logged(mut request: Request, next: Next) -> Response {
 }
 
 fn loggable(path: &str) -> &str {
-    if path.starts_with("/pay/") { "/pay/…" } else { path }
+    match path {
+        _ if path.starts_with("/pay/") => "/pay/…",
+        _ if path.starts_with("/shared/") => "/shared/…",
+        _ => path,
+    }
 }
 
 /// Polls, files and probes would drown the rest.
 fn is_chatter(method: &Method, path: &str) -> bool {
     method == Method::GET
-        && ["/static/", "/app/runs/", "/app/files/", "/app/billing/invoices/", "/pay/", "/up", "/ready"]
-            .iter()
-            .any(|quiet| path.starts_with(quiet))
+        && [
+            "/static/",
+            "/app/runs/",
+            "/app/files/",
+            "/app/billing/invoices/",
+            "/app/queue",
+            "/pay/",
+            "/shared/",
+            "/up",
+            "/ready",
+        ]
+        .iter()
+        .any(|quiet| path.starts_with(quiet))
 }
 
-async fn with_headers(request: Request, next: Next) -> Response {
+async fn with_headers(State(policy): State<HeaderValue>, request: Request, next: Next) -> Response {
     let is_static = request.uri().path().starts_with("/static/");
     let mut response = next.run(request).await;
     let is_fine = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
@@ -124,6 +135,7 @@ async fn with_headers(request: Request, next: Next) -> Response {
     if is_static && is_fine {
         add(headers, header::CACHE_CONTROL, STATIC_CACHE);
     }
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     for (name, value) in HEADERS {
         add(headers, name, value);
     }

@@ -3,6 +3,7 @@
 
 mod deletion;
 mod erasure;
+pub mod gallery;
 pub mod picture;
 pub mod upload;
 
@@ -44,6 +45,8 @@ pub const UNUSED_UPLOADS_STAY: TimeDelta = TimeDelta::days(7);
 /// So many unused uploads one person may have; with one more, the oldest goes.
 const UNUSED_UPLOADS_MAX: u64 = 20;
 
+const FILE_NAME_CHARS: usize = 30;
+
 /// Unused uploads that one sweep takes away.
 const FORGET_AT_ONCE: u64 = 500;
 
@@ -75,7 +78,7 @@ pub async fn store(ctx: &AppContext, folder: &str, picture: Picture) -> Result<S
         sha256: sha256(&picture.bytes),
         picture,
     };
-    storage_objects::reserve(&ctx.db, stored.keys()).await?;
+    storage_objects::reserve(&ctx.db, &stored.keys()).await?;
     ctx.storage.upload(Path::new(&stored.thumb_key), &stored.picture.thumbnail).await?;
     ctx.storage.upload(Path::new(&stored.storage_key), &stored.picture.bytes).await?;
     Ok(stored)
@@ -180,6 +183,15 @@ pub async fn own(db: &impl ConnectionTrait, user: &users::Model, pid: Uuid) -> R
         .await?)
 }
 
+/// The ids of all that is the person's and there, the oldest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn all_of(db: &impl ConnectionTrait, user: &users::Model) -> Result<Vec<i64>> {
+    let all = Entity::find().filter(Column::UserId.eq(user.id)).filter(Column::DeletedAt.is_null());
+    Ok(all.order_by_asc(Column::Id).select_only().column(Column::Id).into_tuple().all(db).await?)
+}
+
 /// # Errors
 /// The database does not answer.
 pub async fn by_ids(db: &impl ConnectionTrait, ids: Vec<i64>) -> Result<Vec<Model>> {
@@ -199,7 +211,7 @@ impl Stored {
 
     /// The row that makes the bytes somebody's; belongs into a transaction.
     pub(super) async fn keep(&self, db: &impl ConnectionTrait, user_id: i64, origin: Origin) -> Result<Model> {
-        if !storage_objects::adopt(db, self.keys()).await? {
+        if !storage_objects::adopt(db, &self.keys()).await? {
             return Err(Error::Message(format!("{} took too long and was swept away", self.storage_key)));
         }
         Ok(ActiveModel {
@@ -224,8 +236,8 @@ impl Stored {
     /// Takes the bytes back when the row could not be written. What this misses, the sweep finds.
     pub(super) async fn discard(&self, ctx: &AppContext) {
         let taken_back = async {
-            storage_objects::doom(&ctx.db, self.keys()).await?;
-            storage_objects::remove(ctx, self.keys()).await
+            storage_objects::doom(&ctx.db, &self.keys()).await?;
+            storage_objects::remove(ctx, &self.keys()).await
         };
         if let Err(error) = taken_back.await {
             tracing::warn!(key = self.storage_key, %error, "an object without a row is left to the sweep");
@@ -240,8 +252,8 @@ impl Model {
     /// The store or the database does not answer. The sweep tries again whatever the caller does.
     pub async fn erase(&self, ctx: &AppContext) -> Result<()> {
         let keys = [self.storage_key.as_str(), &self.thumb_key];
-        storage_objects::doom(&ctx.db, keys).await?;
-        storage_objects::remove(ctx, keys).await
+        storage_objects::doom(&ctx.db, &keys).await?;
+        storage_objects::remove(ctx, &keys).await
     }
 
     /// Deletes an upload that is still unused and was not chosen after `old`; its bytes go with the sweep. `false` when
@@ -256,7 +268,7 @@ impl Model {
             .exec(&txn)
             .await?;
         if forgotten.rows_affected == 1 {
-            storage_objects::doom(&txn, [&self.storage_key, &self.thumb_key]).await?;
+            storage_objects::doom(&txn, &[&self.storage_key, &self.thumb_key]).await?;
         }
         txn.commit().await?;
         Ok(forgotten.rows_affected == 1)
@@ -301,6 +313,25 @@ impl Model {
     #[must_use]
     pub fn is_upload(&self) -> bool {
         self.origin == text(Origin::Upload)
+    }
+
+    /// `a-lighthouse-at-dusk-20261121.jpg`: the beginning of the prompt, the day, the real type.
+    #[must_use]
+    pub fn file_name(&self, prompt: &str) -> String {
+        let mut stem = String::new();
+        for c in prompt.chars().take(FILE_NAME_CHARS * 2) {
+            if c.is_ascii_alphanumeric() {
+                stem.push(c.to_ascii_lowercase());
+            } else if !stem.ends_with('-') && !stem.is_empty() {
+                stem.push('-');
+            }
+            if stem.len() >= FILE_NAME_CHARS {
+                break;
+            }
+        }
+        let stem = stem.trim_matches('-');
+        let stem = if stem.is_empty() { "picture" } else { stem };
+        format!("{stem}-{}.{}", self.created_at.format("%Y%m%d"), self.extension())
     }
 
     #[must_use]

@@ -7,6 +7,7 @@ mod fulfilment;
 mod letting_go;
 pub mod recovery;
 mod revelation;
+mod waiting;
 
 use chrono::TimeDelta;
 use loco_rs::{Error, Result, app::AppContext};
@@ -35,6 +36,7 @@ pub use super::_entities::runs::Model;
 pub use fulfilment::fulfil;
 pub(super) use letting_go::let_go;
 pub use revelation::{Revealed, reveal};
+pub use waiting::{Pace, ahead, pace, queue_of};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]

@@ -24,7 +24,7 @@ pub use super::_entities::storage_objects::Model;
 pub enum State {
     /// Bytes are on their way, or were when somebody died.
     Pending,
-    /// Bytes that an asset names.
+    /// Bytes that an asset or an export names.
     Live,
     /// Bytes that nobody names any more.
     Doomed,
@@ -33,10 +33,10 @@ pub enum State {
 }
 
 /// Before the bytes: from now on the keys are known.
-pub(super) async fn reserve(db: &impl ConnectionTrait, keys: [&str; 2]) -> Result<()> {
+pub(super) async fn reserve(db: &impl ConnectionTrait, keys: &[&str]) -> Result<()> {
     let now = clock::now(db).await?;
-    let rows = keys.map(|key| ActiveModel {
-        storage_key: Set(key.to_owned()),
+    let rows = keys.iter().map(|key| ActiveModel {
+        storage_key: Set((*key).to_owned()),
         state: Set(text(State::Pending)),
         created_at: Set(now),
         changed_at: Set(now),
@@ -47,22 +47,22 @@ pub(super) async fn reserve(db: &impl ConnectionTrait, keys: [&str; 2]) -> Resul
 }
 
 /// `pending → live`, together with the row that names them; `false` when the sweep was faster.
-pub(super) async fn adopt(db: &impl ConnectionTrait, keys: [&str; 2]) -> Result<bool> {
-    Ok(change(db, &keys, &[State::Pending], State::Live).await? == 2)
+pub(super) async fn adopt(db: &impl ConnectionTrait, keys: &[&str]) -> Result<bool> {
+    Ok(change(db, keys, &[State::Pending], State::Live).await? == keys.len() as u64)
 }
 
 /// Nobody names these any more: their bytes go, at once by [`remove`] or later by the sweep.
-pub(super) async fn doom(db: &impl ConnectionTrait, keys: [&str; 2]) -> Result<()> {
-    change(db, &keys, &[State::Pending, State::Live], State::Doomed).await?;
+pub(super) async fn doom(db: &impl ConnectionTrait, keys: &[&str]) -> Result<()> {
+    change(db, keys, &[State::Pending, State::Live], State::Doomed).await?;
     Ok(())
 }
 
 /// Takes doomed bytes out of the store. What is not there any more counts as removed, so doing it twice is nothing.
-pub(super) async fn remove(ctx: &AppContext, keys: [&str; 2]) -> Result<()> {
-    for key in keys {
+pub(super) async fn remove(ctx: &AppContext, keys: &[&str]) -> Result<()> {
+    for key in keys.iter().copied() {
         ctx.storage.delete(Path::new(key)).await?;
     }
-    change(&ctx.db, &keys, &[State::Doomed], State::Gone).await?;
+    change(&ctx.db, keys, &[State::Doomed], State::Gone).await?;
     Ok(())
 }
 

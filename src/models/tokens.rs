@@ -6,6 +6,7 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::TryRngCore;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 const TOKEN_BYTES: usize = 32;
 
@@ -87,6 +88,28 @@ pub fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
     };
     let inner = Sha256::new().chain_update(block(0x36)).chain_update(message).finalize();
     Sha256::new().chain_update(block(0x5c)).chain_update(inner).finalize().into()
+}
+
+/// An id as a token that nobody else can make: the same each time, so that it can be shown again.
+#[must_use]
+pub fn seal(key: &[u8; 32], pid: Uuid) -> String {
+    let mut token = pid.as_bytes().to_vec();
+    token.extend(hmac(key, pid.as_bytes()));
+    URL_SAFE_NO_PAD.encode(token)
+}
+
+/// The id in a token; none in one that was not sealed with this key.
+#[must_use]
+pub fn unseal(key: &[u8; 32], token: &str) -> Option<Uuid> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+    let (pid, sealed) = bytes.split_at_checked(16)?;
+    let pid = Uuid::from_slice(pid).ok()?;
+    let expected = hmac(key, pid.as_bytes());
+    let differs = expected
+        .iter()
+        .zip(sealed)
+        .fold(expected.len() ^ sealed.len(), |differs, (one, two)| differs | usize::from(one ^ two));
+    (differs == 0).then_some(pid)
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub mod key_list;
 pub mod key_rotate;
 pub mod key_test;
 mod keys;
+pub mod landing_build;
 pub mod ledger_check;
 pub mod object_check;
 pub mod object_sweep;
@@ -96,6 +97,7 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(key_list::KeyList);
     tasks.register(key_rotate::KeyRotate);
     tasks.register(key_test::KeyTest);
+    tasks.register(landing_build::LandingBuild);
     tasks.register(ledger_check::LedgerCheck);
     tasks.register(object_check::ObjectCheck);
     tasks.register(object_sweep::ObjectSweep);

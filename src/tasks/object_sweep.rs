@@ -32,8 +32,8 @@ impl Task for ObjectSweep {
             say(json!(swept));
         } else if swept != sweep::Swept::default() {
             say(format_args!(
-                "{} objects removed, {} forgotten, {} abandoned, {} unused uploads, {} strays",
-                swept.removed, swept.forgotten, swept.abandoned, swept.unused_uploads, swept.strays
+                "{} objects removed, {} forgotten, {} abandoned, {} unused uploads, {} old exports, {} strays",
+                swept.removed, swept.forgotten, swept.abandoned, swept.unused_uploads, swept.old_exports, swept.strays
             ));
         }
         match swept.failed {

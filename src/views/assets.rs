@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::models::assets::Model;
 
 const ALT_CHARS: usize = 140;
-const FILE_NAME_CHARS: usize = 30;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct PictureView {
@@ -58,23 +57,4 @@ pub fn alt(prompt: &str) -> String {
         return words;
     }
     format!("{}…", words.chars().take(ALT_CHARS).collect::<String>())
-}
-
-/// `a-lighthouse-at-dusk-20261121.jpg`: the beginning of the prompt, the day, the real type.
-#[must_use]
-pub fn file_name(asset: &Model, prompt: &str) -> String {
-    let mut stem = String::new();
-    for c in prompt.chars().take(FILE_NAME_CHARS * 2) {
-        if c.is_ascii_alphanumeric() {
-            stem.push(c.to_ascii_lowercase());
-        } else if !stem.ends_with('-') && !stem.is_empty() {
-            stem.push('-');
-        }
-        if stem.len() >= FILE_NAME_CHARS {
-            break;
-        }
-    }
-    let stem = stem.trim_matches('-');
-    let stem = if stem.is_empty() { "picture" } else { stem };
-    format!("{stem}-{}.{}", asset.created_at.format("%Y%m%d"), asset.extension())
 }

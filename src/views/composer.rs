@@ -43,6 +43,8 @@ pub struct ComposerView {
     pub max_upload_words: &'static str,
     pub max_upload_bytes: usize,
     pub cost_words: &'static str,
+    /// Said before the last of it is used; empty while there is more.
+    pub warning: &'static str,
     pub blocked: Option<Blocked>,
     /// Where more is to be had.
     pub plan: Action,
@@ -207,6 +209,7 @@ pub fn view(
         max_upload_words: "PNG, JPEG or WebP up to 20 MB",
         max_upload_bytes: UPLOAD_MAX_BYTES,
         cost_words: allowance.cost_words,
+        warning: warning(allowance),
         blocked: allowance.empty.then(|| Blocked { text: nothing_left(allowance), action: to_the_plan(allowance) }),
         plan: to_the_plan(allowance),
         suggestions: SUGGESTIONS
@@ -214,6 +217,15 @@ pub fn view(
             .map(|text| Suggestion { text, url: format!("{page}?prompt={}#composer", query(text)) })
             .collect(),
         prompt: draft.prompt,
+    }
+}
+
+fn warning(allowance: &AllowanceView) -> &'static str {
+    match allowance.kind {
+        _ if allowance.empty || !allowance.low => "",
+        "trial" => "This is your last free picture. After it, the plan goes on.",
+        "quota" => "Less than a fifth of this month is left.",
+        _ => "",
     }
 }
 

@@ -33,6 +33,8 @@ pub struct ListView {
     pub conversations: Vec<ConversationView>,
     /// Where it goes on; empty at the end.
     pub older_url: String,
+    /// Where it begins.
+    pub newest_url: String,
 }
 
 #[must_use]
@@ -49,14 +51,19 @@ pub fn head(conversation: &Model) -> HeadView {
 }
 
 #[must_use]
-pub fn list(listed: &Listed, shelf: Shelf, current: Option<&Model>, now: DateTime<Utc>) -> ListView {
+pub fn list(listed: &Listed, shelf: Shelf, words: &str, current: Option<&Model>, now: DateTime<Utc>) -> ListView {
     let shelf = match shelf {
         Shelf::Current => "",
         Shelf::Archived => "shelf=archived&",
     };
+    let words = match words.trim() {
+        "" => String::new(),
+        words => format!("q={}&", url::form_urlencoded::byte_serialize(words.as_bytes()).collect::<String>()),
+    };
     ListView {
+        newest_url: format!("/app/history?{shelf}{words}").trim_end_matches(['?', '&']).to_owned(),
         conversations: listed.conversations.iter().map(|conversation| view(conversation, current, now)).collect(),
-        older_url: listed.older.map(|before| format!("/app/history?{shelf}before={before}")).unwrap_or_default(),
+        older_url: listed.older.map(|before| format!("/app/history?{shelf}{words}before={before}")).unwrap_or_default(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::models::{
     assets, generations,
     outputs::{self, State as Place},
-    runs::{Model, Reason, State, missing},
+    runs::{Model, Pace, Reason, State, missing},
 };
 
 /// Roughly what the vendors draw at the smallest size; only the ratio matters to the page.
@@ -29,7 +29,8 @@ pub struct RunView {
     pub ptag: String,
     pub is_final: bool,
     pub state_words: String,
-    pub expect_words: &'static str,
+    /// How long such runs took lately; empty when that is not known.
+    pub expect_words: String,
     /// RFC 3339; empty before and after the work.
     pub since: String,
     pub shape: &'static str,
@@ -94,6 +95,8 @@ pub struct Shown<'a> {
     pub conversation_url: &'a str,
     /// Where the same wish stands in the composer again.
     pub reuse_url: &'a str,
+    /// How long runs of this model took lately.
+    pub pace: Option<Pace>,
     pub now: DateTime<Utc>,
 }
 
@@ -114,7 +117,7 @@ pub fn view(shown: &Shown<'_>) -> RunView {
         ptag: ptag(run, shown.now),
         is_final: run.is_final(),
         state_words: shown.state_words(),
-        expect_words: "",
+        expect_words: shown.expect_words(),
         since: if run.is_final() { String::new() } else { run.created_at.to_rfc3339() },
         shape: shape(aspect_ratio),
         ratio: aspect_ratio.clone(),
@@ -192,6 +195,10 @@ impl Shown<'_> {
         }
     }
 
+    fn expect_words(&self) -> String {
+        if self.newest.is_final() { String::new() } else { expect_words(self.pace, self.now - self.newest.created_at) }
+    }
+
     fn notice(&self) -> Option<Notice> {
         let run = self.newest;
         let missing = self.missing();
@@ -241,6 +248,30 @@ fn came_in_part(reason: Reason, missing: i64) -> (&'static str, String) {
     }
 }
 
+/// "usually 15–40 s"; who has waited longer than that is told so. Nothing where nothing is known.
+#[must_use]
+pub fn expect_words(pace: Option<Pace>, waited: TimeDelta) -> String {
+    let Some(Pace { median, slow }) = pace else { return String::new() };
+    if waited.to_std().is_ok_and(|waited| waited > slow) {
+        return "taking longer than usual".into();
+    }
+    let (from, to) = (rounded(median.as_secs()), rounded(slow.as_secs()));
+    match (from, to) {
+        (_, to) if to <= 5 => "usually a few seconds".into(),
+        (from, to) if from == to => format!("usually about {to} s"),
+        (from, to) => format!("usually {from}–{to} s"),
+    }
+}
+
+/// To seconds that nobody takes for exact.
+const fn rounded(seconds: u64) -> u64 {
+    match seconds {
+        0..=9 => seconds + 1,
+        10..=119 => seconds.div_ceil(5) * 5,
+        _ => seconds.div_ceil(30) * 30,
+    }
+}
+
 fn is_late(run: &Model, now: DateTime<Utc>) -> bool {
     run.state() == State::Queued && now - run.created_at > LONG_LINE
 }
@@ -263,5 +294,23 @@ pub fn shape(aspect_ratio: &str) -> &'static str {
         "16:9" => "wide",
         "9:16" => "tall",
         _ => "square",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_expected_is_said_roughly() {
+        let pace = |median, slow| Some(Pace { median: Duration::from_secs(median), slow: Duration::from_secs(slow) });
+        let soon = TimeDelta::seconds(1);
+        assert_eq!(expect_words(None, soon), "");
+        assert_eq!(expect_words(pace(1, 2), soon), "usually a few seconds");
+        assert_eq!(expect_words(pace(13, 37), soon), "usually 15–40 s");
+        assert_eq!(expect_words(pace(31, 33), soon), "usually about 35 s");
+        assert_eq!(expect_words(pace(13, 37), TimeDelta::seconds(38)), "taking longer than usual");
     }
 }

@@ -1,5 +1,7 @@
 //! One turn of a conversation: what was asked for, and its run.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -57,6 +59,8 @@ pub struct Rows {
     pub places: Vec<outputs::Model>,
     pub pictures: Vec<assets::Model>,
     pub sources: Vec<(i64, assets::Model)>,
+    /// How long runs took lately, by model; only of those that are waited for.
+    pub paces: BTreeMap<String, run_models::Pace>,
     pub now: DateTime<Utc>,
 }
 
@@ -88,6 +92,7 @@ fn turn(rows: &Rows, generation: &Model, catalogue: &Catalogue, conversation_url
             pictures: &rows.pictures,
             conversation_url,
             reuse_url: &reuse_url,
+            pace: rows.paces.get(&generation.model).copied(),
             now: rows.now,
         }),
         reuse_url,

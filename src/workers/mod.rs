@@ -9,6 +9,7 @@ pub mod erase_conversation;
 pub mod erase_files;
 pub mod erase_picture;
 pub mod fulfil_run;
+pub mod prepare_export;
 pub mod run_task;
 
 use std::time::Duration;

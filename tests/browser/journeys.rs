@@ -83,7 +83,7 @@ async fn journey(app: &TestApp, browser: &Browser, window: &Window, scripts: Scr
 async fn register(app: &TestApp, window: &Window) {
     let email = format!("{}@example.com", uuid::Uuid::new_v4().simple());
     window.open("/").await;
-    window.click("main a[href='/register']").await;
+    window.click("main a[href$='/register']").await;
     window.write("#email", &email).await;
     window.write("#password", "an otter in a red canoe").await;
     window.click("main form button[type=submit]").await;

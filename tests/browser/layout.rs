@@ -42,6 +42,10 @@ async fn every_page_fits_every_screen() {
     let window = browser.stranger(Screen::Desk, Scripts::On).await;
     let outside = [
         "/",
+        "/terms",
+        "/privacy",
+        "/offline",
+        "/dev/components",
         "/register",
         "/login",
         "/password/forgot",
@@ -58,8 +62,20 @@ async fn every_page_fits_every_screen() {
     window.switch(Screen::Desk).await;
     window.sign_in("ada").await;
     let account = ["/app/account", "/app/account/password", "/app/account/email", "/app/account/deletion"];
-    let studio =
-        ["/app", "/app/billing", "/app/conversations", &conversation, &with_input, &failed, &picture, &invoice];
+    let studio = [
+        "/app",
+        "/app/gallery",
+        "/app/queue",
+        "/app/exports",
+        "/app/history",
+        "/app/billing",
+        "/app/conversations",
+        &conversation,
+        &with_input,
+        &failed,
+        &picture,
+        &invoice,
+    ];
     for path in studio.into_iter().chain(account) {
         fits(&window, path).await;
     }

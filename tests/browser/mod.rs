@@ -1,6 +1,8 @@
 //! The studio in a real browser: what only shows when pages are loaded, clicked and looked at.
 
+mod access;
 mod admin;
+mod gallery;
 mod journeys;
 mod layout;
 mod payments;

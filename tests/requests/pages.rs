@@ -38,6 +38,9 @@ async fn pids(app: &TestApp, ada: &Person, conversation: &str) -> Vec<String> {
         .filter(|word| word.parse::<uuid::Uuid>().is_ok() && word.len() == 36)
         .map(str::to_owned)
         .collect();
+    ada.post("/app/exports", &[("everything", "1")]).await;
+    let export = ada.get("/app/exports").await.html().attribute("li[id^=export-]", "id");
+    pids.push(export.trim_start_matches("export-").to_owned());
     pids.push(app.user("ada").await.pid.to_string());
     pids.push(app.bill(ada, "btcpay").await.rsplit('/').next().unwrap().to_owned());
     pids.sort();
@@ -76,6 +79,9 @@ async fn everything(app: &TestApp) -> Vec<i64> {
         "provider_keys",
         "invoices",
         "payment_events",
+        "shares",
+        "exports",
+        "assets WHERE favorite",
     ] {
         counts.push(app.count(&format!("SELECT COUNT(*) FROM {rows}")).await);
     }
@@ -210,7 +216,7 @@ async fn forms_from_other_sites_are_refused() {
 #[tokio::test]
 async fn every_answer_has_strict_headers() {
     const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-                       font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                       media-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                        frame-ancestors 'none'; object-src 'none'; manifest-src 'self'";
     let (app, ada, pids) = with_a_picture().await;
     let check = |answer: &Answer, csp: &str, cache: &str, path: &str| {
@@ -256,5 +262,18 @@ async fn every_answer_has_strict_headers() {
     assert_eq!(known.status, 304);
     check(&known, CSP, "public, max-age=31536000, immutable", "/static/app.css");
     check(&visitor.get("/static/none.css").await, CSP, "no-store", "/static/none.css");
+    app.finish().await;
+}
+
+/// The page of components is for whoever works on them: production has no such address.
+#[tokio::test]
+async fn production_shows_no_components() {
+    let app = TestApp::start().await;
+    let mut ctx = app.ctx.clone();
+    let knows =
+        |ctx: &loco_rs::app::AppContext| App::routes(ctx).collect().iter().any(|route| route.uri.starts_with("/dev"));
+    assert!(knows(&ctx));
+    ctx.environment = loco_rs::environment::Environment::Production;
+    assert!(!knows(&ctx));
     app.finish().await;
 }

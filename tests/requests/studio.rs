@@ -46,7 +46,7 @@ fn alerts(page: &Html) -> String {
     page.texts("#composer [data-error-text], #prompt-error").join(" ")
 }
 
-/// F24, F26: three free pictures, counted down where everybody sees it, with a warning at the last one; the fourth wish
+/// F24, F26, F109: three free pictures, counted down where everybody sees it, with a warning at the last one; the fourth wish
 /// is answered with the way to the plan, and costs nothing.
 #[tokio::test]
 async fn three_pictures_are_free() {
@@ -60,6 +60,12 @@ async fn three_pictures_are_free() {
         assert_eq!(page.attributes(".cell img", "src").len(), 1);
         assert_eq!(page.texts("#allowance"), [after]);
         assert_eq!(page.has("#allowance .text-warning"), after.starts_with('1'), "{after}");
+        let warned: Vec<_> = page.texts("#composer p.text-warning span");
+        let expected: &[&str] = match after.as_bytes()[0] {
+            b'1' => &["This is your last free picture. After it, the plan goes on."],
+            _ => &[],
+        };
+        assert_eq!(warned, expected, "before sending");
     }
     let before = everything(&app).await;
 

@@ -43,6 +43,10 @@ pub struct Setup {
     pub s3: bool,
     /// This machine is a proxy whose word about addresses is believed: [`Person::at`] says where somebody is.
     pub behind_proxy: bool,
+    /// A tag manager's container; empty = none.
+    pub gtm_id: &'static str,
+    /// Where the landing is served; empty = here.
+    pub landing_url: &'static str,
 }
 
 impl Default for Setup {
@@ -55,6 +59,8 @@ impl Default for Setup {
             people: true,
             s3: false,
             behind_proxy: false,
+            gtm_id: "",
+            landing_url: "",
         }
     }
 }
@@ -338,6 +344,8 @@ async fn config(
     settings["telegram"] = sandbox::telegram::settings(&sandbox.url());
     settings["pool"] = setup.pool.clone();
     settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });
+    settings["gtm_id"] = json!(setup.gtm_id);
+    settings["landing_url"] = json!(setup.landing_url);
     settings["sandbox"]["on"] = json!(false);
     // `bin/test --redis`: the hints of all applications under test go through one Redis.
     settings["redis_url"] = json!(std::env::var("TEST_REDIS_URL").unwrap_or_default());

@@ -18,9 +18,10 @@ use chromiumoxide::{
             audits::{self, EventIssueAdded, InspectorIssueCode},
             browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams},
             emulation::{
-                SetDeviceMetricsOverrideParams, SetScriptExecutionDisabledParams, SetTouchEmulationEnabledParams,
+                MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams, SetScriptExecutionDisabledParams,
+                SetTouchEmulationEnabledParams,
             },
-            input::{DispatchTouchEventReturns, InsertTextParams},
+            input::{DispatchKeyEventParams, DispatchKeyEventType, DispatchTouchEventReturns, InsertTextParams},
             log::{EventEntryAdded, LogEntryLevel},
             network::{EventLoadingFailed, EventRequestWillBeSent, EventResponseReceived, ResourceType},
             page::{EventJavascriptDialogOpening, HandleJavaScriptDialogParams},
@@ -121,7 +122,7 @@ impl Browser {
             let mut files =
                 std::fs::read_dir(self.folder.path().join("downloads")).ok()?.map(|file| file.unwrap().path());
             let file = files.find(|file| {
-                file.extension().is_some_and(|end| ["jpg", "png", "csv"].iter().any(|known| end == *known))
+                file.extension().is_some_and(|end| ["jpg", "png", "csv", "zip"].iter().any(|known| end == *known))
             })?;
             let bytes = std::fs::read(&file).unwrap();
             std::fs::remove_file(&file).unwrap();
@@ -307,6 +308,61 @@ impl Window {
         self.page.execute(SetDeviceMetricsOverrideParams::new(width, height, 1.0, touch)).await.unwrap();
         self.page.execute(SetTouchEmulationEnabledParams::new(touch)).await.unwrap();
         self.touch.store(touch, Ordering::Relaxed);
+    }
+
+    /// What this person's system says that they like, such as `("prefers-color-scheme", "dark")`.
+    pub async fn prefer(&self, likes: &[(&str, &str)]) {
+        let features: Vec<_> = likes.iter().map(|(name, value)| MediaFeature::new(*name, *value)).collect();
+        let media = SetEmulatedMediaParams::builder().features(features).build();
+        self.page.execute(media).await.unwrap();
+    }
+
+    /// Presses a key by its name, as a keyboard does.
+    pub async fn key(&self, key: &str, with_control: bool) {
+        let (code, text) = match key {
+            "Tab" => (9, None),
+            "Enter" => (13, Some("\r")),
+            "Escape" => (27, None),
+            "ArrowLeft" => (37, None),
+            "ArrowRight" => (39, None),
+            one => (i64::from(one.to_uppercase().as_bytes()[0]), Some(one)),
+        };
+        for kind in [DispatchKeyEventType::KeyDown, DispatchKeyEventType::KeyUp] {
+            let mut event =
+                DispatchKeyEventParams::builder().r#type(kind.clone()).key(key).windows_virtual_key_code(code);
+            if let Some(text) = text.filter(|_| kind == DispatchKeyEventType::KeyDown && !with_control) {
+                event = event.text(text);
+            }
+            if with_control {
+                event = event.modifiers(2);
+            }
+            self.page.execute(event.build().unwrap()).await.unwrap();
+        }
+    }
+
+    /// Goes on with the Tab key until something of this kind has the focus.
+    pub async fn tab_to(&self, selector: &str) {
+        for _ in 0..120 {
+            if self.read(&format!("!!document.activeElement?.matches({})", json!(selector))).await == true {
+                return;
+            }
+            self.key("Tab", false).await;
+        }
+        panic!("{selector} cannot be reached with the Tab key");
+    }
+
+    /// Types where the focus is.
+    pub async fn type_in(&self, text: &str) {
+        self.page.execute(InsertTextParams::new(text)).await.unwrap();
+    }
+
+    /// What a promise on the page brings. The script need not be allowed by the page's own rules.
+    pub async fn run(&self, script: &str) -> Value {
+        let run =
+            EvaluateParams::builder().expression(script).return_by_value(true).await_promise(true).build().unwrap();
+        let answer = self.page.execute(run).await.unwrap().result;
+        assert!(answer.exception_details.is_none(), "{:?}", answer.exception_details);
+        answer.result.value.unwrap_or_default()
     }
 
     pub async fn open(&self, path: &str) {

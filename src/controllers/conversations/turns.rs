@@ -1,5 +1,7 @@
 //! Turns of a conversation, and the answer to something that was done to one of them.
 
+use std::collections::BTreeMap;
+
 use axum::response::{IntoResponse, Redirect, Response};
 use loco_rs::app::AppContext;
 use serde_json::{Value, json};
@@ -20,14 +22,22 @@ use crate::{
     },
 };
 
-/// Everything that a page of turns shows, in five queries whatever their number.
+/// Everything that a page of turns shows, in five queries whatever their number, and one more per model under way.
 pub async fn rows(ctx: &AppContext, generations: Vec<generations::Model>) -> Result<turns::Rows> {
     let ids: Vec<i64> = generations.iter().map(|g| g.id).collect();
     let runs = runs::of_generations(&ctx.db, ids.clone()).await?;
     let places = outputs::of_runs(&ctx.db, runs.iter().map(|run| run.id).collect()).await?;
     let pictures = assets::by_ids(&ctx.db, places.iter().filter_map(|place| place.asset_id).collect()).await?;
     let sources = generations::sources(&ctx.db, ids).await?;
-    Ok(turns::Rows { generations, runs, places, pictures, sources, now: clock::now(&ctx.db).await? })
+    let mut paces = BTreeMap::new();
+    for generation in generations.iter().filter(|g| runs.iter().any(|r| r.generation_id == g.id && !r.is_final())) {
+        if !paces.contains_key(&generation.model)
+            && let Some(pace) = runs::pace(&ctx.db, &generation.model).await?
+        {
+            paces.insert(generation.model.clone(), pace);
+        }
+    }
+    Ok(turns::Rows { generations, runs, places, pictures, sources, paces, now: clock::now(&ctx.db).await? })
 }
 
 /// One turn.

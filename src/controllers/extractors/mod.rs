@@ -8,7 +8,10 @@ mod staff;
 mod upload;
 
 pub use crate::models::sessions::Client;
-pub use own::{OwnAsset, OwnConversation, OwnGeneration, OwnInvoice, OwnPicture, OwnRemains, OwnRun, OwnSession};
+pub use own::{
+    OwnAsset, OwnConversation, OwnExport, OwnGeneration, OwnInvoice, OwnPicture, OwnRemains, OwnRun, OwnSession,
+    OwnShare,
+};
 pub use page::{Page, frame, is_htmx};
 pub use session::{CurrentSession, CurrentUser, Visitor, cleared_cookie, session_cookie, session_token};
 pub use staff::{Admin, AtTheDoor, Confirmed, Owner, SECOND_FACTOR, Staff, is_at_the_door, is_of_the_house};

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::CurrentUser;
 use crate::{
     controllers::Error,
-    models::{assets, conversations, generations, invoices, runs, sessions, users},
+    models::{assets, conversations, exports, generations, invoices, runs, sessions, shares, users},
 };
 
 pub struct OwnConversation(pub conversations::Model);
@@ -23,6 +23,8 @@ pub struct OwnGeneration(pub generations::Model);
 pub struct OwnAsset(pub assets::Model);
 pub struct OwnSession(pub sessions::Model);
 pub struct OwnInvoice(pub invoices::Model);
+pub struct OwnExport(pub exports::Model);
+pub struct OwnShare(pub shares::Model);
 /// Also one that was deleted just now and may come back.
 pub struct OwnPicture(pub assets::Model);
 /// Also a conversation that was deleted: who deletes twice is told the same twice.
@@ -97,6 +99,24 @@ impl FromRequestParts<AppContext> for OwnInvoice {
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
         let (user, pid) = person_and_pid(parts, ctx).await?;
         found(invoices::own(&ctx.db, &user, pid).await).map(Self)
+    }
+}
+
+impl FromRequestParts<AppContext> for OwnExport {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(exports::own(&ctx.db, &user, pid).await).map(Self)
+    }
+}
+
+impl FromRequestParts<AppContext> for OwnShare {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
+        let (user, pid) = person_and_pid(parts, ctx).await?;
+        found(shares::own(&ctx.db, &user, pid).await).map(Self)
     }
 }
 

@@ -88,6 +88,13 @@ impl Page {
         self
     }
 
+    /// The same for everybody: a browser keeps this page.
+    #[must_use]
+    pub fn as_nobody(mut self) -> Self {
+        self.frame.insert("me".into(), Value::Null);
+        self
+    }
+
     /// Adds the conversations of the sidebar.
     ///
     /// # Errors
@@ -98,9 +105,9 @@ impl Page {
         user: &users::Model,
         current: Option<&conversations::Model>,
     ) -> Result<Self> {
-        let recent = conversations::list(&ctx.db, user, Shelf::Current, None).await?;
+        let recent = conversations::list(&ctx.db, user, Shelf::Current, "", None).await?;
         let now = clock::now(&ctx.db).await?;
-        let shown = views::conversations::list(&recent, Shelf::Current, current, now);
+        let shown = views::conversations::list(&recent, Shelf::Current, "", current, now);
         self.frame.insert("conversations".into(), json!(shown.conversations));
         self.frame.insert("older_url".into(), json!(shown.older_url));
         Ok(self)
@@ -130,6 +137,7 @@ pub fn frame(
             "registration_closed": thrown.says(Switch::SignUpsClosed).unwrap_or_default(),
             "banner": thrown.says(Switch::Banner).unwrap_or_default(),
             "paused": thrown.says(Switch::GenerationPaused).unwrap_or_default(),
+            "gtm_id": if carries_secret(path) { "" } else { settings.gtm_id.as_str() },
             "dev": dev,
         },
         "me": user.map(|user| me(user, allowance)),
@@ -146,8 +154,19 @@ pub fn frame(
     }
 }
 
+/// Pages whose address is worth something to whoever reads it: nobody else is told of them.
+fn carries_secret(path: &str) -> bool {
+    ["/activation", "/password/reset", "/email/confirmation", "/pay/", "/shared/"].iter().any(|it| path.starts_with(it))
+}
+
 fn me(user: &users::Model, allowance: &AllowanceView) -> Value {
-    json!({ "email": user.email(), "role": user.role, "is_staff": user.is_staff(), "allowance": allowance })
+    json!({
+        "pid": user.pid,
+        "email": user.email(),
+        "role": user.role,
+        "is_staff": user.is_staff(),
+        "allowance": allowance,
+    })
 }
 
 async fn allowance_of(ctx: &AppContext, user: Option<&users::Model>) -> Result<AllowanceView> {

@@ -6,12 +6,17 @@ use std::{fmt, str::FromStr};
 use chrono::DateTime;
 use loco_rs::Result;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::DateTimeUtc,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    prelude::DateTimeUtc,
+    sea_query::{Expr, Func, Query},
 };
 use uuid::Uuid;
 
 use super::{Column, Entity, Model};
-use crate::models::_entities::users;
+use crate::models::{
+    _entities::{generations, users},
+    assets::gallery::holds,
+};
 
 /// How many stand on a page of the list, and in the sidebar.
 const PAGE: u64 = 30;
@@ -38,7 +43,7 @@ pub struct Listed {
     pub older: Option<Before>,
 }
 
-/// The person's own on this shelf.
+/// The person's own on this shelf; with `words`, those that have them in their title or in a prompt.
 ///
 /// # Errors
 /// The database does not answer.
@@ -46,6 +51,7 @@ pub async fn list(
     db: &impl ConnectionTrait,
     user: &users::Model,
     shelf: Shelf,
+    words: &str,
     before: Option<Before>,
 ) -> Result<Listed> {
     let archived = match shelf {
@@ -59,6 +65,17 @@ pub async fn list(
         .order_by_desc(Column::UpdatedAt)
         .order_by_desc(Column::Pid)
         .limit(PAGE + 1);
+    let words = words.trim();
+    if !words.is_empty() {
+        let asked = Query::select()
+            .column(generations::Column::ConversationId)
+            .from(generations::Entity)
+            .and_where(generations::Column::UserId.eq(user.id))
+            .and_where(Expr::expr(Func::lower(Expr::col(generations::Column::Prompt))).like(holds(words)))
+            .take();
+        let titled = Expr::expr(Func::lower(Expr::col(Column::Title))).like(holds(words));
+        query = query.filter(Condition::any().add(titled).add(Column::Id.in_subquery(asked)));
+    }
     if let Some(Before { updated_at, pid }) = before {
         // The first condition is the range of the index, the second what is left out of its first moment.
         query = query

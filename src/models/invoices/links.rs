@@ -1,37 +1,27 @@
 //! Links to one invoice that work without signing in: for mails, other devices, other people who pay.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use loco_rs::{Error, Result, app::AppContext};
 use uuid::Uuid;
 
 use super::Model;
-use crate::{context::Nproxy, models::tokens::hmac};
+use crate::{context::Nproxy, models::tokens};
 
 /// The address of an invoice's page for whoever holds it.
 ///
 /// # Errors
 /// The application's own address is none.
 pub fn link(ctx: &AppContext, invoice: &Model) -> Result<String> {
-    let mut token = invoice.pid.as_bytes().to_vec();
-    token.extend(seal(ctx, invoice.pid));
-    let url = ctx.parts().settings().app_url.join(&format!("/pay/{}", URL_SAFE_NO_PAD.encode(token)));
+    let token = tokens::seal(&key(ctx), invoice.pid);
+    let url = ctx.parts().settings().app_url.join(&format!("/pay/{token}"));
     url.map(Into::into).map_err(Error::wrap)
 }
 
 /// The invoice that a token opens; none for one that was not made here.
 #[must_use]
 pub fn of_link(ctx: &AppContext, token: &str) -> Option<Uuid> {
-    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-    let (pid, sealed) = bytes.split_at_checked(16)?;
-    let pid = Uuid::from_slice(pid).ok()?;
-    let expected = seal(ctx, pid);
-    let differs = expected
-        .iter()
-        .zip(sealed)
-        .fold(expected.len() ^ sealed.len(), |differs, (one, two)| differs | usize::from(one ^ two));
-    (differs == 0).then_some(pid)
+    tokens::unseal(&key(ctx), token)
 }
 
-fn seal(ctx: &AppContext, pid: Uuid) -> [u8; 32] {
-    hmac(&ctx.parts().settings().derived_key("invoice-link"), pid.as_bytes())
+fn key(ctx: &AppContext) -> [u8; 32] {
+    ctx.parts().settings().derived_key("invoice-link")
 }

@@ -12,7 +12,7 @@ use sea_orm::{
 use serde::Serialize;
 
 use super::{
-    super::{_entities::assets as asset_rows, assets, clock, text},
+    super::{_entities::assets as asset_rows, assets, clock, exports, text},
     Column, Entity, State,
 };
 
@@ -27,13 +27,15 @@ const PAGES: usize = 20;
 const AT_ONCE: usize = 8;
 
 /// Where our keys lie. Whatever else a shared bucket holds is none of our business.
-const FOLDERS: [&str; 2] = ["uploads", "outputs"];
+const FOLDERS: [&str; 3] = ["uploads", "outputs", "exports"];
 
 /// What a sweep did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Swept {
     /// Uploads that nothing was made from, taken away.
     pub unused_uploads: u64,
+    /// Archives whose time was over, taken away.
+    pub old_exports: u64,
     /// Keys whose commit never came, given up.
     pub abandoned: u64,
     /// Objects taken out of the store.
@@ -55,6 +57,7 @@ pub async fn sweep(ctx: &AppContext, strays: bool) -> Result<Swept> {
     let old = clock::now(&ctx.db).await? - PATIENCE;
     let mut swept = Swept {
         unused_uploads: assets::forget_unused(ctx).await?,
+        old_exports: exports::expire_due(ctx).await?,
         abandoned: abandon(ctx, old).await?,
         ..Swept::default()
     };

@@ -12,7 +12,7 @@ use crate::{
     context::Nproxy,
     models::{
         activities::{self, Actor},
-        assets, auth_events, begin, clock, conversations, runs,
+        assets, auth_events, begin, clock, conversations, exports, runs,
         sessions::{self, Client},
         text,
     },
@@ -43,6 +43,7 @@ impl Model {
         runs::let_go(&txn, self.id).await?;
         conversations::forget(&txn, self.id).await?;
         assets::bury_all_of(&txn, self.id).await?;
+        exports::bury_all_of(&txn, self.id).await?;
         activities::record(&txn, &Actor::User(self.id), "delete_user", ("user", self.id), json!({})).await?;
         let erase = EraseFiles::enqueue(&txn, &Erasure { user: self.id }).await?;
         txn.commit().await?;
