@@ -97,11 +97,10 @@ pub async fn main() -> Result<()> {
     }
     let Ours { command, environment } = Ours::parse();
     let environment: Environment = environment.unwrap_or_else(resolve_from_env).into();
+    let mode = command.mode();
     match command {
-        Command::Start { binding, port, no_banner, .. } => {
-            start(command.mode(), &environment, binding, port, no_banner).await
-        }
-        Command::Scheduler => start(command.mode(), &environment, None, None, false).await,
+        Command::Start { binding, port, no_banner, .. } => start(mode, &environment, binding, port, no_banner).await,
+        Command::Scheduler => start(mode, &environment, None, None, false).await,
         Command::Health => ask_for_health(),
         Command::Bot => run_bot(&context(&environment).await?).await,
         Command::Pair { what, id, yes, json } => pair(&context(&environment).await?, &what, id, yes, json).await,

@@ -37,6 +37,8 @@ pub enum Relation {
     Materials,
     #[sea_orm(has_many = "super::outputs::Entity")]
     Outputs,
+    #[sea_orm(has_many = "super::shares::Entity")]
+    Shares,
     #[sea_orm(
         belongs_to = "super::users::Entity",
         from = "Column::UserId",
@@ -56,6 +58,12 @@ impl Related<super::materials::Entity> for Entity {
 impl Related<super::outputs::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Outputs.def()
+    }
+}
+
+impl Related<super::shares::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Shares.def()
     }
 }
 

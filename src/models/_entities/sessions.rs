@@ -21,9 +21,9 @@ pub struct Model {
     pub revoked_at: Option<DateTimeUtc>,
     #[sea_orm(unique)]
     pub pid: Option<Uuid>,
-    pub proved_at: Option<DateTimeUtc>,
     pub viewed_id: Option<i64>,
     pub viewed_until: Option<DateTimeUtc>,
+    pub proved_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

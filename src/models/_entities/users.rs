@@ -38,6 +38,8 @@ pub enum Relation {
     Conversations,
     #[sea_orm(has_many = "super::debts::Entity")]
     Debts,
+    #[sea_orm(has_many = "super::exports::Entity")]
+    Exports,
     #[sea_orm(has_many = "super::generations::Entity")]
     Generations,
     #[sea_orm(has_many = "super::invoices::Entity")]
@@ -46,8 +48,12 @@ pub enum Relation {
     Links,
     #[sea_orm(has_many = "super::notifications::Entity")]
     Notifications,
+    #[sea_orm(has_one = "super::second_factors::Entity")]
+    SecondFactors,
     #[sea_orm(has_many = "super::sessions::Entity")]
     Sessions,
+    #[sea_orm(has_many = "super::shares::Entity")]
+    Shares,
     #[sea_orm(has_one = "super::subscriptions::Entity")]
     Subscriptions,
 }
@@ -82,6 +88,12 @@ impl Related<super::debts::Entity> for Entity {
     }
 }
 
+impl Related<super::exports::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Exports.def()
+    }
+}
+
 impl Related<super::generations::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Generations.def()
@@ -106,9 +118,21 @@ impl Related<super::notifications::Entity> for Entity {
     }
 }
 
+impl Related<super::second_factors::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::SecondFactors.def()
+    }
+}
+
 impl Related<super::sessions::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Sessions.def()
+    }
+}
+
+impl Related<super::shares::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Shares.def()
     }
 }
 
