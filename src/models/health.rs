@@ -59,12 +59,11 @@ impl Part {
 pub async fn look(ctx: &AppContext) -> Vec<Part> {
     let own = async {
         let (database, jobs, storage) = tokio::join!(database(ctx), jobs(ctx), storage(ctx));
-        let (mail, keys, proxies) = tokio::join!(mail(ctx), keys(ctx), proxies(ctx));
-        vec![database, jobs, storage, mail, keys, proxies]
+        let (redis, mail, keys, proxies) = tokio::join!(redis(ctx), mail(ctx), keys(ctx), proxies(ctx));
+        vec![database, jobs, redis, storage, mail, keys, proxies]
     };
     let (mut parts, processors) = join(own, processors(ctx)).await;
     parts.extend(processors);
-    parts.push(Part::new("Redis", Condition::Absent, "not configured: jobs wake each other within the process", ""));
     parts.push(Part::new(
         "Backups",
         Condition::Warns,
@@ -72,6 +71,19 @@ pub async fn look(ctx: &AppContext) -> Vec<Part> {
         "copy the database and the pictures elsewhere",
     ));
     parts
+}
+
+/// Jobs are rows: without Redis they run all the same, only later.
+async fn redis(ctx: &AppContext) -> Part {
+    match timeout(PATIENCE, ctx.parts().jobs().redis_answers()).await.unwrap_or(Some(false)) {
+        Some(true) => Part::well("Redis", "answers"),
+        Some(false) => Part::down(
+            "Redis",
+            "does not answer; jobs run all the same, up to a second later",
+            "look at its log; REDIS_URL says where it is",
+        ),
+        None => Part::new("Redis", Condition::Absent, "not configured: jobs wake each other within the process", ""),
+    }
 }
 
 async fn database(ctx: &AppContext) -> Part {

@@ -67,6 +67,7 @@ async fn without_a_network_there_is_a_page() {
     let app = TestApp::start().await;
     let browser = Browser::open(&app).await;
     let window = browser.stranger(Screen::Phone, Scripts::On).await;
+    window.lets_workers_start().await;
     let (site, mut wire) = wire(app.url.trim_start_matches("http://").to_owned()).await;
     window.open(&format!("{site}/login")).await;
     window.run("navigator.serviceWorker.ready.then(() => true)").await;

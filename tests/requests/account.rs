@@ -64,6 +64,9 @@ async fn the_account_page() {
     Something here that was not you?
     Change your password
     .
+    Take your data with you
+    Pictures, prompts, settings and invoices as zip files.
+    Export my data
     Delete the account
     Your pictures, prompts and address go. You will see exactly what before anything happens.
     Delete my account

@@ -10,7 +10,7 @@ use nproxy::models::{
 };
 use serde_json::Value;
 
-use crate::support::{Html, Process, Setup, TestApp, eventually};
+use crate::support::{Html, Process, Setup, TestApp, eventually, redis::Redis};
 
 /// The figure of a tile.
 fn tile(page: &Html, label: &str) -> (String, String) {
@@ -89,7 +89,7 @@ async fn the_dashboard_goes_by_indexes() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     if app.ctx.db.get_database_backend() == sea_orm::DbBackend::Sqlite {
         for question in [
-            "SELECT state, COUNT(*) FROM runs WHERE created_at >= '2026' GROUP BY state",
+            "SELECT date(created_at), state, COUNT(*) FROM runs WHERE created_at >= '2026' GROUP BY date(created_at), state",
             "SELECT latency_ms FROM attempts WHERE created_at >= '2026' AND outcome = 'delivered' ORDER BY created_at DESC",
             "SELECT outcome, COUNT(*) FROM attempts WHERE created_at >= '2026' AND outcome <> 'open' GROUP BY outcome",
             "SELECT currency, SUM(price_minor) FROM invoices WHERE paid_at >= '2026' AND state = 'paid' GROUP BY currency",
@@ -115,6 +115,26 @@ fn condition(page: &Html, part: &str) -> String {
     let names = page.texts("#parts li p:first-child");
     let at = names.iter().position(|name| name == part).unwrap_or_else(|| panic!("no {part} in {names:?}"));
     page.attributes("#parts li", "data-condition")[at].clone()
+}
+
+/// F55: Redis stops: its line turns red, and the page loads all the same.
+#[tokio::test]
+async fn a_redis_that_stops_is_red() {
+    let Some(redis) = Redis::start().await else { return };
+    let app = TestApp::with(Setup { redis: Some(redis.url()), ..Setup::default() }).await;
+    let cy = app.sign_in_staff("cy").await;
+    assert_eq!(condition(&cy.get("/admin/health").await.html(), "Redis"), "well");
+
+    drop(redis);
+    eventually("the red line", || async {
+        let page = cy.get("/admin/health").await;
+        assert_eq!(page.status, 200);
+        (condition(&page.html(), "Redis") == "down").then_some(())
+    })
+    .await;
+    let ada = app.sign_in("ada").await;
+    assert_eq!(ada.make("a boat", &[]).await.texts(".cell img").len(), 1, "and pictures are made");
+    app.finish().await;
 }
 
 /// F55: what is down is red and says what to do, and the page loads all the same: storage, mail, keys, a processor, jobs.

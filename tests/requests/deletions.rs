@@ -130,7 +130,7 @@ async fn names_and_the_archive() {
     assert_eq!(listed("/app/history?shelf=archived", "main a.nav-link").await, std::slice::from_ref(&conversation));
     assert!(bo.get(&conversation).await.html().texts("#shelf").join(" ").contains("In the archive."));
     let archive = bo.get("/app/history?shelf=archived").await.html();
-    assert_eq!(bo.submit(&archive.form("main form")).await.location(), "/app/history?shelf=archived");
+    assert_eq!(bo.submit(&archive.form("main form[method=post]")).await.location(), "/app/history?shelf=archived");
     assert_eq!(listed("/app", "#conversation-list a").await, std::slice::from_ref(&conversation));
     bo.submit(&page.form("form[action$='/archival']")).await;
     bo.submit(&bo.get(&conversation).await.html().form("#composer").fill("prompt", "a barn")).await;

@@ -5,7 +5,7 @@ use loco_rs::app::Hooks;
 use nproxy::app::App;
 use reqwest::Method;
 
-use crate::support::{Answer, Person, TestApp};
+use crate::support::{Answer, Person, TestApp, eventually};
 
 /// Every address of the application that takes this method.
 fn addresses(app: &TestApp, method: &Method) -> Vec<String> {
@@ -43,6 +43,10 @@ async fn pids(app: &TestApp, ada: &Person, conversation: &str) -> Vec<String> {
     pids.push(export.trim_start_matches("export-").to_owned());
     pids.push(app.user("ada").await.pid.to_string());
     pids.push(app.bill(ada, "btcpay").await.rsplit('/').next().unwrap().to_owned());
+    // The processor's word about the new invoice is on its way by itself.
+    let events = "SELECT COUNT(*) FROM payment_events";
+    eventually("the webhook", || async { (app.count(events).await > 0).then_some(()) }).await;
+    app.idle().await;
     pids.sort();
     pids.dedup();
     assert!(pids.len() >= 6, "conversation, turn, run, picture, person, invoice: {pids:?}");

@@ -21,6 +21,11 @@ async fn account_pages() {
     Password
     Long is better than complicated: three or four words make a good one.
     Create account
+    With an account you agree to the
+    terms of service
+    ;
+    privacy
+    says what we keep.
     Already have an account?
     Log in
     ");

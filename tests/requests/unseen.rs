@@ -1,7 +1,10 @@
 //! F15: what is left of a month, and its limit, are nowhere. Somebody goes through everything that a person can reach, by
 //! every link and form, as a browser, as htmx and as a program, and looks at every answer whole: text, source, headers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Cursor, Read},
+};
 
 use loco_rs::app::Hooks;
 use nproxy::{
@@ -34,9 +37,28 @@ fn assert_unseen(what: &str, answer: &Answer) {
             assert_eq!(needle(value.to_str().unwrap()), None, "{what}: {name}: {value:?}");
         }
     }
-    // The pixels of a picture are not text.
-    if !answer.header("content-type").starts_with("image/") {
-        assert_eq!(needle(&answer.body), None, "{what}: {}", answer.body);
+    let text = text_of(answer);
+    assert_eq!(needle(&text), None, "{what}: {text}");
+}
+
+/// The pixels of a picture are not text, nor are those in an archive.
+fn text_of(answer: &Answer) -> String {
+    match answer.header("content-type") {
+        kind if kind.starts_with("image/") => String::new(),
+        "application/zip" => {
+            let mut archive = zip::ZipArchive::new(Cursor::new(&answer.bytes)).unwrap();
+            let mut text = String::new();
+            for n in 0..archive.len() {
+                let mut file = archive.by_index(n).unwrap();
+                text.push_str(file.name());
+                if [".json", ".txt", ".html", ".csv"].iter().any(|end| file.name().ends_with(end)) {
+                    file.read_to_string(&mut text).unwrap();
+                }
+            }
+            assert!(text.contains(".json"), "an archive tells what is in it: {text}");
+            text
+        }
+        _ => answer.body.clone(),
     }
 }
 
@@ -121,6 +143,9 @@ async fn exact_numbers_are_nowhere() {
     app.pay_with_lightning(&paid).await;
     invoices::apply(&app.ctx, app.invoice(&paid).await.id).await.unwrap();
     let link = links::link(&app.ctx, &app.invoice(&paid).await).unwrap().replace(&app.url, "");
+
+    dee.post("/app/exports", &[("everything", "1")]).await;
+    app.idle().await;
 
     let start = ["/", "/app", "/nowhere", "/app/nowhere", &link, &format!("{link}/qr"), "/pay/nothing"];
     let waiting = start.iter().map(|path| (*path).to_owned()).chain(ways(&before.html())).collect();

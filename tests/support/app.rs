@@ -47,6 +47,8 @@ pub struct Setup {
     pub gtm_id: &'static str,
     /// Where the landing is served; empty = here.
     pub landing_url: &'static str,
+    /// A Redis for hints about jobs; otherwise the one of the whole run, if there is one.
+    pub redis: Option<String>,
 }
 
 impl Default for Setup {
@@ -61,6 +63,7 @@ impl Default for Setup {
             behind_proxy: false,
             gtm_id: "",
             landing_url: "",
+            redis: None,
         }
     }
 }
@@ -185,9 +188,17 @@ impl TestApp {
         tasks.run(&self.ctx, name, &Vars::from_cli_args(vars)).await
     }
 
-    /// Changes rows by hand; `?`-free SQL that both databases take.
+    /// Changes rows by hand; `?`-free SQL that both databases take. `SQLite` may be busy with other processes for longer
+    /// than anybody waits for it.
     pub async fn sql(&self, sql: &str) {
-        self.ctx.db.execute_unprepared(sql).await.unwrap();
+        super::eventually("the one writer", || async {
+            match self.ctx.db.execute_unprepared(sql).await {
+                Ok(_) => Some(()),
+                Err(error) if error.to_string().contains("database is locked") => None,
+                Err(error) => panic!("{sql}: {error}"),
+            }
+        })
+        .await;
     }
 
     /// One number out of the database.
@@ -348,6 +359,7 @@ async fn config(
     settings["landing_url"] = json!(setup.landing_url);
     settings["sandbox"]["on"] = json!(false);
     // `bin/test --redis`: the hints of all applications under test go through one Redis.
-    settings["redis_url"] = json!(std::env::var("TEST_REDIS_URL").unwrap_or_default());
+    let redis = setup.redis.clone().or_else(|| std::env::var("TEST_REDIS_URL").ok());
+    settings["redis_url"] = json!(redis.unwrap_or_default());
     config
 }

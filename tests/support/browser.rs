@@ -25,6 +25,7 @@ use chromiumoxide::{
             log::{EventEntryAdded, LogEntryLevel},
             network::{EventLoadingFailed, EventRequestWillBeSent, EventResponseReceived, ResourceType},
             page::{EventJavascriptDialogOpening, HandleJavaScriptDialogParams},
+            target::SetAutoAttachParams,
         },
         js_protocol::runtime::{EvaluateParams, EventConsoleApiCalled, EventExceptionThrown},
     },
@@ -354,6 +355,12 @@ impl Window {
     /// Types where the focus is.
     pub async fn type_in(&self, text: &str) {
         self.page.execute(InsertTextParams::new(text)).await.unwrap();
+    }
+
+    /// Workers of the page start by themselves: whoever drives a browser is asked first otherwise, and nobody here answers.
+    pub async fn lets_workers_start(&self) {
+        let on_their_own = SetAutoAttachParams::builder().auto_attach(false).wait_for_debugger_on_start(false);
+        self.page.execute(on_their_own.build().unwrap()).await.unwrap();
     }
 
     /// What a promise on the page brings. The script need not be allowed by the page's own rules.

@@ -182,7 +182,7 @@ impl Redis {
         });
         let (this, that) = (self.clone(), inner.clone());
         loops.spawn(async move {
-            beat::every(that.stop.clone(), "show jobs", || shown::pass(&this, &that.db)).await;
+            beat::every(that.stop.clone(), "show jobs", || Box::pin(shown::pass(&this, &that.db))).await;
         });
         // Not ended by the stop: a process that stops is still at its last jobs.
         let (this, that) = (self.clone(), inner.clone());

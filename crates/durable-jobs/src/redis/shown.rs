@@ -114,7 +114,7 @@ async fn bring_up_to_date(
     let mut ours = HashMap::new();
     for (entry, at) in there {
         match wire::read(&entry) {
-            Ok(Hint::Ours { row, as_of }) => drop(ours.entry((row, as_of)).or_insert_with(Vec::new).push((entry, at))),
+            Ok(Hint::Ours { row, as_of }) => ours.entry((row, as_of)).or_insert_with(Vec::new).push((entry, at)),
             // What is dead to another client is its own affair.
             Ok(Hint::Foreign(_)) | Err(_) if set == "dead" => {}
             Ok(Hint::Foreign(job)) => {
