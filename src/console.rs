@@ -102,7 +102,7 @@ pub async fn main() -> Result<()> {
         Command::Start { binding, port, no_banner, .. } => start(mode, &environment, binding, port, no_banner).await,
         Command::Scheduler => start(mode, &environment, None, None, false).await,
         Command::Health => ask_for_health(),
-        Command::Bot => run_bot(&context(&environment).await?).await,
+        Command::Bot => Box::pin(run_bot(&context(&environment).await?)).await,
         Command::Pair { what, id, yes, json } => pair(&context(&environment).await?, &what, id, yes, json).await,
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "an operator reads it")]
 async fn main() -> ExitCode {
-    match nproxy::console::main().await {
+    match Box::pin(nproxy::console::main()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("nproxy: {error}");

@@ -25,7 +25,7 @@ pub fn begin(ctx: &AppContext) {
     let stop = CancellationToken::new();
     let work = {
         let (ctx, stop) = (ctx.clone(), stop.clone());
-        tokio::spawn(async move { bot::run(&ctx, &stop).await })
+        tokio::spawn(async move { Box::pin(bot::run(&ctx, &stop)).await })
     };
     ctx.shared_store.insert(Arc::new(Running { stop, work: Mutex::new(Some(work)) }));
 }

@@ -305,7 +305,7 @@ impl<E: EntityTrait> By<E> {
 pub(super) fn beginning<C: ColumnTrait>(column: C, word: &str, backend: DbBackend) -> SimpleExpr {
     let end = format!("{word}{}", char::MAX);
     if backend == DbBackend::Postgres {
-        let name = format!("\"{}\".\"{}\" COLLATE \"C\"", column.entity_name().to_string(), column.as_str());
+        let name = format!("\"{}\".\"{}\" COLLATE \"C\"", column.entity_name(), column.as_str());
         return Expr::cust_with_values(format!("{name} >= $1 AND {name} < $2"), [word.to_owned(), end]);
     }
     column.gte(word).and(column.lt(end))

@@ -22,7 +22,7 @@ impl BackgroundWorker<Order> for PrepareExport {
     }
 
     async fn perform(&self, Order { export }: Order) -> Result<()> {
-        exports::prepare(&self.ctx, export).await
+        Box::pin(exports::prepare(&self.ctx, export)).await
     }
 }
 

@@ -88,7 +88,7 @@ async fn every_paid_invoice_is_one_month() {
     let late = [("NPROXY_CLOCK_OFFSET", offset.as_str())];
     let heir = Process::all(&app, &[post.settings(), late.to_vec()].concat());
     heir.is_up().await;
-    post.goes_to(&[heir.url.clone()]);
+    post.goes_to(std::slice::from_ref(&heir.url));
     post.again(count).await;
     app.idle().await;
     heir.stop().await;

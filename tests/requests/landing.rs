@@ -114,8 +114,8 @@ async fn the_landing_needs_no_application() {
     assert_eq!(first.attributes("video source", "src").len(), 2 * clips.len());
     let categories = first.attributes("[data-category]", "data-category");
     assert!(categories.len() >= 3, "{categories:?}");
-    for at in 0..categories.len() {
-        assert!(first.has(&format!("[data-category='{}'] video", categories[at])));
+    for category in &categories {
+        assert!(first.has(&format!("[data-category='{category}'] video")));
     }
     assert!(!first.has("video[autoplay]"), "whoever wants no motion gets none");
     assert!(first.text().contains("tokens can be bought inside the app"));

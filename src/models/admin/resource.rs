@@ -73,13 +73,18 @@ pub struct Line {
     pub buttons: Vec<Button>,
 }
 
+/// `(name, label, options)`, each option as `(value, label)`.
+type Filter = (&'static str, &'static str, Vec<(String, String)>);
+
+/// An action, and the rows that it is for.
+type Chosen<R> = (Action<R>, Vec<R>);
+
 /// What a list can be asked for, and how much there is.
 #[derive(Debug)]
 pub struct Controls {
     /// `(name, label, count)`
     pub scopes: Vec<(&'static str, &'static str, Count)>,
-    /// `(name, label, options)`
-    pub filters: Vec<(&'static str, &'static str, Vec<(String, String)>)>,
+    pub filters: Vec<Filter>,
     pub sorts: Vec<(&'static str, &'static str)>,
     /// What a word may be.
     pub searches: Vec<&'static str>,
@@ -336,7 +341,7 @@ trait Steps: Describe {
         ctx: &'a AppContext,
         noun: &'a str,
         ids: &'a [i64],
-    ) -> BoxFuture<'a, Result<Option<(Action<Self::Row>, Vec<Self::Row>)>>> {
+    ) -> BoxFuture<'a, Result<Option<Chosen<Self::Row>>>> {
         Box::pin(async move {
             let action = self.actions().into_iter().find(|action| action.noun == noun);
             let Some(action) = action.filter(|action| action.is_bulk || ids.len() == 1) else { return Ok(None) };

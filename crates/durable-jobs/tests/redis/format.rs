@@ -133,7 +133,7 @@ async fn a_process_shows_that_it_lives_and_what_it_is_at_and_counts() {
         })
         .await;
 
-        assert_eq!(redis.run::<Vec<String>>("SMEMBERS processes").await, [owner.clone()]);
+        assert_eq!(redis.run::<Vec<String>>("SMEMBERS processes").await, std::slice::from_ref(&owner));
         let mut connection = redis.connection().await;
         let facts: std::collections::HashMap<String, String> = connection.hgetall(&owner).await.unwrap();
         assert_eq!(facts["quiet"], "false");
