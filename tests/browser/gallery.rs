@@ -76,7 +76,7 @@ async fn without_a_network_there_is_a_page() {
     wire.shutdown().await;
     window.read("void location.assign('/app/conversations')").await;
     window.until("the page without a network", "document.querySelector('h1')?.textContent === 'You are offline'").await;
-    assert_eq!(window.read("getComputedStyle(document.querySelector('main .btn')).display").await, "inline-flex");
+    assert_eq!(window.read("getComputedStyle(document.querySelector('main .btn')).display").await, "flex");
     browser.close().await;
     app.finish().await;
 }

@@ -18,7 +18,7 @@ use nproxy::{
     },
 };
 use sandbox::Sandbox;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -188,31 +188,27 @@ impl TestApp {
         tasks.run(&self.ctx, name, &Vars::from_cli_args(vars)).await
     }
 
-    /// Changes rows by hand; `?`-free SQL that both databases take. `SQLite` may be busy with other processes for longer
-    /// than anybody waits for it.
+    /// Changes rows by hand; `?`-free SQL that both databases take.
     pub async fn sql(&self, sql: &str) {
-        super::eventually("the one writer", || async {
-            match self.ctx.db.execute_unprepared(sql).await {
-                Ok(_) => Some(()),
-                Err(error) if error.to_string().contains("database is locked") => None,
-                Err(error) => panic!("{sql}: {error}"),
-            }
-        })
-        .await;
+        super::eventually("the one writer", || async { unless_locked(self.ctx.db.execute_unprepared(sql).await, sql) })
+            .await;
+    }
+
+    /// What a question brings.
+    pub(super) async fn rows(&self, sql: &str) -> Vec<QueryResult> {
+        let statement = || Statement::from_string(self.ctx.db.get_database_backend(), sql.to_owned());
+        super::eventually("the database", || async { unless_locked(self.ctx.db.query_all_raw(statement()).await, sql) })
+            .await
     }
 
     /// One number out of the database.
     pub async fn count(&self, sql: &str) -> i64 {
-        let statement = Statement::from_string(self.ctx.db.get_database_backend(), sql.to_owned());
-        let row = self.ctx.db.query_one_raw(statement).await.unwrap().unwrap();
-        row.try_get_by_index(0).unwrap()
+        self.rows(sql).await.remove(0).try_get_by_index(0).unwrap()
     }
 
     /// One text out of the database.
     pub async fn text(&self, sql: &str) -> String {
-        let statement = Statement::from_string(self.ctx.db.get_database_backend(), sql.to_owned());
-        let row = self.ctx.db.query_one_raw(statement).await.unwrap().unwrap();
-        row.try_get_by_index(0).unwrap()
+        self.rows(sql).await.remove(0).try_get_by_index(0).unwrap()
     }
 
     /// Moves a moment of one row; the format is the application's own on both databases.
@@ -225,9 +221,7 @@ impl TestApp {
 
     /// One moment out of the database.
     pub async fn time(&self, sql: &str) -> chrono::DateTime<chrono::Utc> {
-        let statement = Statement::from_string(self.ctx.db.get_database_backend(), sql.to_owned());
-        let row = self.ctx.db.query_one_raw(statement).await.unwrap().unwrap();
-        row.try_get_by_index(0).unwrap()
+        self.rows(sql).await.remove(0).try_get_by_index(0).unwrap()
     }
 
     /// Runs jobs from now on, in an application that was started without.
@@ -322,6 +316,15 @@ impl Drop for TestApp {
             self.database.is_none() || std::thread::panicking(),
             "end the test with app.finish().await, which checks the books"
         );
+    }
+}
+
+/// `SQLite` may be busy with processes that were killed for longer than a connection waits for it.
+fn unless_locked<T>(done: Result<T, DbErr>, sql: &str) -> Option<T> {
+    match done {
+        Ok(done) => Some(done),
+        Err(error) if error.to_string().contains("database is locked") => None,
+        Err(error) => panic!("{sql}: {error}"),
     }
 }
 

@@ -39,9 +39,7 @@ impl TestApp {
 
     /// The first column of every row.
     pub async fn texts(&self, sql: &str) -> Vec<String> {
-        let statement = Statement::from_string(self.ctx.db.get_database_backend(), sql.to_owned());
-        let rows = self.ctx.db.query_all_raw(statement).await.unwrap();
-        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+        self.rows(sql).await.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
     }
 
     pub async fn newest_run(&self) -> i64 {
