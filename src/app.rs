@@ -7,7 +7,7 @@ use loco_rs::{
     Result,
     app::{AppContext, Hooks, Initializer},
     bgworker::{BackgroundWorker, Queue},
-    boot::{BootResult, StartMode, create_app},
+    boot::{BootResult, ServeParams, StartMode, create_app},
     config::Config,
     controller::{AppRoutes, middleware::MiddlewareLayer},
     environment::Environment,
@@ -45,6 +45,7 @@ impl Hooks for App {
         let mut config = environment.load()?;
         initializers::database::make_room(&config.database.uri)?;
         config.database.uri = initializers::database::limited(&config.database.uri);
+        initializers::timetable::leave_out_what_is_off(&mut config);
         Ok(config)
     }
 
@@ -90,6 +91,12 @@ impl Hooks for App {
             .add_route(controllers::pay::routes())
             .add_route(controllers::webhooks::routes())
             .add_route(controllers::health::routes())
+    }
+
+    async fn serve(app: axum::Router, ctx: &AppContext, params: &ServeParams) -> Result<()> {
+        initializers::serving::serve(app, ctx, params).await?;
+        Self::on_shutdown(ctx).await;
+        Ok(())
     }
 
     async fn connect_workers(ctx: &AppContext, queue: &Queue) -> Result<()> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::adapters::{images, payments};
+use crate::adapters::{archive::Recipients, images, payments};
 
 pub use networks::Networks;
 
@@ -28,6 +28,9 @@ pub struct Settings {
     pub app_url: Url,
     /// Seals provider keys and proxy passwords at rest. At least 32 bytes in production.
     pub secret_key: SecretString,
+    /// The key before that one, until `secrets_rotate` has sealed everything anew; empty = there is none.
+    #[serde(default)]
+    pub secret_key_previous: SecretString,
     /// `From` of every mail.
     pub mailer_from: String,
     /// A chat where people find help; empty = no link.
@@ -41,6 +44,10 @@ pub struct Settings {
     pub payments: payments::Settings,
     #[serde(default)]
     pub pool: Pool,
+    #[serde(default)]
+    pub backup: Backup,
+    #[serde(default)]
+    pub edge: Edge,
     pub sandbox: Sandbox,
     /// Whose `X-Forwarded-For` is believed.
     #[serde(default)]
@@ -99,6 +106,58 @@ impl Pool {
     pub const fn run(&self) -> Duration {
         Duration::from_secs(self.run_secs)
     }
+}
+
+/// Who is let in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Edge {
+    /// Names beside that of `app_url` under which the site answers, separated by commas.
+    pub hosts: String,
+    /// Connections at once in all. Each is an open file: `ulimit -n` must be well above.
+    pub connections: usize,
+    /// Connections at once from one address, but for loopback and trusted proxies.
+    pub connections_per_address: usize,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self { hosts: String::new(), connections: 512, connections_per_address: 64 }
+    }
+}
+
+/// Where backups go and who can open them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// Empty = none are taken.
+    pub dir: PathBuf,
+    /// The public half of an age key; the other half is needed only to restore.
+    #[serde(deserialize_with = "recipients")]
+    pub recipient: Recipients,
+    pub keep_daily: usize,
+    pub keep_weekly: usize,
+}
+
+impl Backup {
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.dir.as_os_str().is_empty()
+    }
+
+    /// Backups in the clear would hold every address and every prompt.
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.is_on() && self.recipient.is_empty() {
+            return Err(
+                "BACKUP_DIR is set, so BACKUP_RECIPIENT must be too: nproxy task backup_identity makes one".into()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn recipients<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Recipients, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(|error| de::Error::custom(format!("BACKUP_RECIPIENT: {error}")))
 }
 
 /// Stand-ins for the outside world, on loopback.
@@ -182,6 +241,7 @@ impl Settings {
         let settings: Self =
             serde_json::from_value(tree).map_err(|e| Error::Message(format!("config: settings: {e}")))?;
         settings.payments.check().map_err(Error::Message)?;
+        settings.backup.check().map_err(Error::Message)?;
         if *environment == Environment::Production {
             settings.fit_for_production()?;
         }
@@ -201,6 +261,34 @@ impl Settings {
             ));
         }
         Ok(())
+    }
+
+    /// Does the site answer to this name, with whatever port? To those of this machine always: nobody else has them.
+    #[must_use]
+    pub fn answers_to(&self, authority: &str) -> bool {
+        let Ok(url) = Url::parse(&format!("http://{authority}/")) else { return false };
+        if !url.username().is_empty() || url.password().is_some() {
+            return false;
+        }
+        let is_loopback = match url.host() {
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        let Some(name) = url.host_str() else { return false };
+        let more = self.edge.hosts.split(',').map(str::trim);
+        is_loopback
+            || self.app_url.host_str() == Some(name)
+            || more.into_iter().any(|host| host.eq_ignore_ascii_case(name))
+    }
+
+    /// As they were under the key before; `None` when there is none.
+    #[must_use]
+    pub fn before(&self) -> Option<Self> {
+        let previous = self.secret_key_previous.clone();
+        let is_set = !previous.expose_secret().is_empty();
+        is_set.then(|| Self { secret_key: previous, secret_key_previous: SecretString::default(), ..self.clone() })
     }
 
     /// 32 bytes derived from the secret key; `purpose` keeps the uses apart.

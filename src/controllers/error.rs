@@ -95,6 +95,11 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => {
                 ("method_not_allowed", "That does not work here", "This address does not take this kind of request.")
             }
+            StatusCode::REQUEST_TIMEOUT => (
+                "too_slow",
+                "That took too long to arrive",
+                "The line was too slow, or broke. Nothing was done. Go back and try again.",
+            ),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 ("too_large", "That is too large", "This is more than this form takes. Pictures may have up to 20 MB.")
             }

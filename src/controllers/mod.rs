@@ -14,6 +14,7 @@ pub mod home;
 pub mod passwords;
 pub mod pay;
 pub mod pictures;
+pub mod policy;
 pub mod registrations;
 pub mod runs;
 pub mod sessions;

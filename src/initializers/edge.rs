@@ -18,10 +18,10 @@ use loco_rs::{
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir};
 
-use super::errors;
+use super::{errors, limits};
 use crate::controllers;
 
-/// Forms without a file; those with one say so at their route.
+/// Where no policy says how much (`controllers::policy`).
 const BODY_MAX: usize = 64 * 1024;
 
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; \
@@ -62,8 +62,11 @@ impl Initializer for Edge {
             .layer(CompressionLayer::new())
             .layer(middleware::from_fn_with_state(ctx.clone(), errors::explain))
             .layer(CatchPanicLayer::new())
+            .layer(middleware::from_fn_with_state(ctx.clone(), limits::for_us))
+            .layer(middleware::from_fn(limits::in_time))
             .layer(CsrfLayer::new())
-            .layer(DefaultBodyLimit::max(BODY_MAX));
+            .layer(DefaultBodyLimit::max(BODY_MAX))
+            .layer(middleware::from_fn_with_state(ctx.clone(), limits::held_to_its_policy));
         Ok(router
             .nest_service("/static", ServeDir::new("assets/static"))
             .fallback(controllers::home::missing)

@@ -3,7 +3,9 @@
 pub mod database;
 pub mod edge;
 pub mod errors;
+pub mod limits;
 pub mod people;
 pub mod sandbox;
+pub mod serving;
 pub mod timetable;
 pub mod views;

@@ -1,6 +1,8 @@
 //! Who changed what, through which door: one row per change, in the transaction of the change, never edited.
 //! Each row carries the hash of the one before, so that an altered, removed or inserted row shows.
 
+mod chain;
+
 use loco_rs::Result;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
@@ -16,6 +18,7 @@ use super::{
 };
 
 pub use super::_entities::activities::Model;
+pub(super) use chain::breaks;
 
 /// Serialises writers of the chain on `PostgreSQL`; `SQLite` has one writer anyway.
 const CHAIN_LOCK: i64 = 0x6e70_726f_7879;
@@ -72,7 +75,7 @@ pub async fn record(
         txn.query_one_raw(lock).await?;
     }
     let last = Entity::find().order_by_desc(Column::Id).one(txn).await?;
-    let previous_hash = last.map_or_else(|| sha256(b"nproxy: the first activity"), |row| row.hash);
+    let previous_hash = last.map_or_else(first_hash, |row| row.hash);
     let mut row = Model {
         id: 0,
         uuid: Uuid::new_v4(),
@@ -90,6 +93,11 @@ pub async fn record(
     let mut insert = ActiveModel::from(row);
     insert.id = NotSet;
     Ok(insert.insert(txn).await?)
+}
+
+/// What the first row follows.
+fn first_hash() -> String {
+    sha256(b"nproxy: the first activity")
 }
 
 impl Model {

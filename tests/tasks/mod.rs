@@ -1,6 +1,8 @@
 //! The operator's commands, through the real binary.
 
 mod allowances;
+mod backups;
+mod doctor;
 mod keys;
 
 use nproxy::models::activities;
