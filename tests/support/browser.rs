@@ -125,7 +125,8 @@ impl Browser {
             let file = files.find(|file| {
                 file.extension().is_some_and(|end| ["jpg", "png", "csv", "zip"].iter().any(|known| end == *known))
             })?;
-            let bytes = std::fs::read(&file).unwrap();
+            // Chromium takes the name with an empty file before it moves the whole one there.
+            let bytes = Some(std::fs::read(&file).unwrap()).filter(|bytes| !bytes.is_empty())?;
             std::fs::remove_file(&file).unwrap();
             Some(bytes.into())
         })
