@@ -7,6 +7,7 @@
     clippy::print_stderr
 )]
 
+mod amounts;
 mod authority;
 mod balances;
 mod daemon;

@@ -14,7 +14,7 @@ mod proxy_url;
 mod request;
 
 pub use answer::{Answer, Cut, Route};
-pub use balance::Balance;
+pub use balance::{Balance, Decimal};
 pub use failure::{Evidence, Failure, Refusal};
 pub use http::Http;
 pub use output::{Output, Usage, sniff};
