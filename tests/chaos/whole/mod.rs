@@ -182,7 +182,7 @@ async fn play(scale: Scale, broken: Option<&str>) -> Vec<String> {
     let (mut wrong, doctor, (), ()) = tokio::join!(story, world.doctor(), world.weather(), crowd.asks());
     wrong.extend(doctor);
     wrong.extend(evidence::findings(&world, units).await);
-    storm.ends().await;
+    let _ground = storm.ends().await;
     match wrong.is_empty() {
         true => world.app.finish().await,
         false => world.app.abandon().await,

@@ -204,10 +204,11 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Whoever is left ends in order.
-    pub async fn ends(self) {
+    /// Whoever is left ends in order; what they stood on goes last.
+    pub async fn ends(self) -> (Option<Postgres>, Option<Redis>) {
         for process in self.webs.into_iter().chain(self.workers) {
             process.stop().await;
         }
+        (self.postgres, self.redis)
     }
 }
