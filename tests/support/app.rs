@@ -47,6 +47,8 @@ pub struct Setup {
     pub gtm_id: &'static str,
     /// Where the landing is served; empty = here.
     pub landing_url: &'static str,
+    /// Where people arrange a payment by hand; empty = not offered.
+    pub manual_payment_url: &'static str,
     /// A Redis for hints about jobs; otherwise the one of the whole run, if there is one.
     pub redis: Option<String>,
 }
@@ -63,6 +65,7 @@ impl Default for Setup {
             behind_proxy: false,
             gtm_id: "",
             landing_url: "",
+            manual_payment_url: "",
             redis: None,
         }
     }
@@ -355,6 +358,7 @@ async fn config(
     settings["images"]["gemini"]["base_url"] = json!(sandbox.url());
     settings["payments"]["btcpay"] = sandbox::btcpay::settings(&sandbox.url());
     settings["payments"]["nowpayments"] = sandbox::nowpayments::settings(&sandbox.url());
+    settings["payments"]["manual"] = json!({ "url": setup.manual_payment_url });
     settings["telegram"] = sandbox::telegram::settings(&sandbox.url());
     settings["pool"] = setup.pool.clone();
     settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });
