@@ -179,7 +179,7 @@ async fn processors(ctx: &AppContext) -> Vec<Part> {
         return vec![Part::down(
             "Payments",
             "no processor is set: nobody can pay",
-            "set BTCPAY_URL or NOWPAYMENTS_API_KEY",
+            "set BTCPAY_URL, NOWPAYMENTS_API_KEY or MANUAL_PAYMENT_URL",
         )];
     }
     join_all(processors.iter().map(|processor| payments(ctx, processor))).await

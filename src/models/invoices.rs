@@ -26,7 +26,7 @@ use super::{
     catalogue::Offer,
     text,
 };
-use crate::adapters::payments::{Price, Status};
+use crate::adapters::payments::{Price, Status, manual};
 
 pub use super::_entities::invoices::Model;
 pub use apply::{Applied, apply};
@@ -205,6 +205,12 @@ impl Model {
     #[must_use]
     pub const fn is_unopened(&self) -> bool {
         self.processor_ref.is_none() && self.opening_until.is_none()
+    }
+
+    /// A human of the shop says what arrived; no machine can be asked.
+    #[must_use]
+    pub fn is_by_hand(&self) -> bool {
+        self.processor == manual::NAME
     }
 
     /// What is still to be paid, in minor units.

@@ -33,7 +33,7 @@ pub struct PlanView {
 #[derive(Debug, Serialize)]
 pub struct WayView {
     pub processor: &'static str,
-    pub name: &'static str,
+    pub label: String,
     pub words: &'static str,
 }
 
@@ -135,7 +135,11 @@ pub fn early_start(cycles: &Cycles, now: DateTime<Utc>) -> Option<EarlyStartView
 
 #[must_use]
 pub fn ways(processors: impl Iterator<Item = &'static str>) -> Vec<WayView> {
-    processors.map(|processor| WayView { processor, name: name(processor), words: words(processor) }).collect()
+    let label = |processor| match processor {
+        "manual" => "Pay by arrangement".to_owned(),
+        _ => format!("Pay with crypto: {}", name(processor)),
+    };
+    processors.map(|processor| WayView { processor, label: label(processor), words: words(processor) }).collect()
 }
 
 /// A processor's own name.
@@ -144,6 +148,7 @@ pub fn name(processor: &str) -> &'static str {
     match processor {
         "btcpay" => "Bitcoin or Lightning",
         "nowpayments" => "Other coins",
+        "manual" => "By arrangement",
         _ => "Crypto",
     }
 }
@@ -152,6 +157,7 @@ fn words(processor: &str) -> &'static str {
     match processor {
         "btcpay" => "On our own BTCPay Server",
         "nowpayments" => "At NOWPayments",
+        "manual" => "You write to us, and we confirm it by hand",
         _ => "",
     }
 }

@@ -38,6 +38,8 @@ pub struct InvoiceView {
     #[serde(flatten)]
     pub line: LineView,
     pub id: String,
+    /// By which people and operators name it.
+    pub number: String,
     /// Moves with everything that the fragment shows.
     pub ptag: String,
     pub is_public: bool,
@@ -56,6 +58,8 @@ pub struct InvoiceView {
     /// The processor's own page; empty when nothing is to be paid.
     pub checkout_url: String,
     pub checkout_label: String,
+    /// A human of the shop says what arrived; the checkout is where to write to.
+    pub is_by_hand: bool,
     /// In the last quarter of the time to pay: when it ends.
     pub ends_at: String,
     pub ends_words: String,
@@ -115,9 +119,11 @@ pub fn view(invoice: &Model, month: Option<&allowances::Model>, now: DateTime<Ut
     let checkout_url = invoice.checkout_url.clone().filter(|_| is_payable).unwrap_or_default();
     let (title, text) = told(invoice, state, month, now);
     let ends_soon = ends_soon(invoice, now);
+    let is_by_hand = invoice.is_by_hand();
     InvoiceView {
         line: LineView { url: place.url.clone(), ..line(invoice, now) },
         id: format!("invoice-{}", invoice.pid),
+        number: invoice.pid.to_string(),
         ptag: ptag(invoice, now),
         is_public: place.is_public,
         is_final: !state.is_open(),
@@ -128,7 +134,12 @@ pub fn view(invoice: &Model, month: Option<&allowances::Model>, now: DateTime<Ut
         notice: notice(invoice),
         methods: if is_payable { methods::methods(invoice, &place.url) } else { Vec::new() },
         rest_words: money(invoice.rest_minor(), &invoice.currency),
-        checkout_label: format!("Pay {} at the checkout", money(invoice.rest_minor(), &invoice.currency)),
+        checkout_label: if is_by_hand {
+            "Write to us".into()
+        } else {
+            format!("Pay {} at the checkout", money(invoice.rest_minor(), &invoice.currency))
+        },
+        is_by_hand,
         checkout_url,
         ends_at: if ends_soon { invoice.expires_at.to_rfc3339() } else { String::new() },
         ends_words: invoice.expires_at.format("%H:%M UTC").to_string(),

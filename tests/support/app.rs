@@ -49,6 +49,8 @@ pub struct Setup {
     pub landing_url: &'static str,
     /// A PostgreSQL to stand on, by its address; otherwise the database of the whole run.
     pub postgres: Option<String>,
+    /// Where people arrange a payment by hand; empty = not offered.
+    pub manual_payment_url: &'static str,
     /// A Redis for hints about jobs; otherwise the one of the whole run, if there is one.
     pub redis: Option<String>,
 }
@@ -66,6 +68,7 @@ impl Default for Setup {
             gtm_id: "",
             landing_url: "",
             postgres: None,
+            manual_payment_url: "",
             redis: None,
         }
     }
@@ -363,6 +366,7 @@ async fn config(
     settings["images"]["gemini"]["base_url"] = json!(sandbox.url());
     settings["payments"]["btcpay"] = sandbox::btcpay::settings(&sandbox.url());
     settings["payments"]["nowpayments"] = sandbox::nowpayments::settings(&sandbox.url());
+    settings["payments"]["manual"] = json!({ "url": setup.manual_payment_url });
     settings["telegram"] = sandbox::telegram::settings(&sandbox.url());
     settings["pool"] = setup.pool.clone();
     settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });

@@ -1,7 +1,7 @@
 //! Being paid through somebody else's checkout.
 //!
 //! One vocabulary for every processor ([`Order`], [`Checkout`], [`Truth`], [`Event`], [`Failure`]), one enum of
-//! processors ([`Processor`]), one file per wire protocol ([`btcpay`], [`nowpayments`]). A webhook is only a hint that
+//! processors ([`Processor`]), one file per wire protocol ([`btcpay`], [`nowpayments`]; [`manual`] has none). A webhook is only a hint that
 //! something may have changed; what counts is the [`Truth`] fetched afterwards. Nothing here grants anything.
 
 pub mod btcpay;
@@ -9,6 +9,7 @@ mod decimal;
 mod event;
 mod failure;
 mod http;
+pub mod manual;
 pub mod nowpayments;
 mod order;
 mod processor;

@@ -3,22 +3,24 @@ use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
-use super::{Checkout, Event, Failure, Forged, Http, Method, Order, Truth, btcpay, nowpayments};
+use super::{Checkout, Event, Failure, Forged, Http, Method, Order, Truth, btcpay, manual, nowpayments};
 
-/// Who takes the money. A new processor is a variant and a file. Grants by hand need no wire and are not one.
+/// Who takes the money. A new processor is a variant and a file.
 #[derive(Clone, Debug)]
 pub enum Processor {
     Btcpay(btcpay::Btcpay),
     Nowpayments(nowpayments::Nowpayments),
+    Manual(manual::Manual),
 }
 
-/// The `settings.payments` tree, one branch per processor. A branch without an address (`BTCPay`) or key
+/// The `settings.payments` tree, one branch per processor. A branch without an address (`BTCPay`, manual) or key
 /// (`NOWPayments`) is switched off.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     pub btcpay: btcpay::Config,
     pub nowpayments: nowpayments::Config,
+    pub manual: manual::Config,
 }
 
 impl Settings {
@@ -27,7 +29,8 @@ impl Settings {
     pub fn processors(&self) -> Vec<Processor> {
         let btcpay = btcpay::Btcpay::new(&self.btcpay).map(Processor::Btcpay);
         let nowpayments = nowpayments::Nowpayments::new(&self.nowpayments).map(Processor::Nowpayments);
-        btcpay.into_iter().chain(nowpayments).collect()
+        let manual = manual::Manual::new(&self.manual).map(Processor::Manual);
+        btcpay.into_iter().chain(nowpayments).chain(manual).collect()
     }
 
     /// The processor of this name, if it is switched on.
@@ -40,17 +43,19 @@ impl Settings {
     /// Names the variable that is missing beside one that is set.
     pub fn check(&self) -> Result<(), String> {
         self.btcpay.check()?;
-        self.nowpayments.check()
+        self.nowpayments.check()?;
+        self.manual.check()
     }
 }
 
 impl Processor {
-    /// As invoices, webhook routes and settings write it: `btcpay`, `nowpayments`.
+    /// As invoices, webhook routes and settings write it: `btcpay`, `nowpayments`, `manual`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Btcpay(_) => btcpay::NAME,
             Self::Nowpayments(_) => nowpayments::NAME,
+            Self::Manual(_) => manual::NAME,
         }
     }
 
@@ -59,6 +64,7 @@ impl Processor {
         match self {
             Self::Btcpay(it) => it.create(http, order).await,
             Self::Nowpayments(it) => it.create(http, order).await,
+            Self::Manual(it) => Ok(it.create(order)),
         }
     }
 
@@ -69,7 +75,7 @@ impl Processor {
     pub async fn find(&self, http: &Http, order_id: &str) -> Result<Option<Checkout>, Failure> {
         match self {
             Self::Btcpay(it) => it.find(http, order_id).await,
-            Self::Nowpayments(_) => Ok(None),
+            Self::Nowpayments(_) | Self::Manual(_) => Ok(None),
         }
     }
 
@@ -77,7 +83,7 @@ impl Processor {
     pub async fn methods(&self, http: &Http, reference: &str) -> Result<Vec<Method>, Failure> {
         match self {
             Self::Btcpay(it) => it.methods(http, reference).await,
-            Self::Nowpayments(_) => Ok(Vec::new()),
+            Self::Nowpayments(_) | Self::Manual(_) => Ok(Vec::new()),
         }
     }
 
@@ -87,6 +93,7 @@ impl Processor {
         match self {
             Self::Btcpay(it) => it.truth(http, reference).await,
             Self::Nowpayments(it) => it.truth(http, reference, payments).await,
+            Self::Manual(_) => Ok(manual::Manual::truth(reference)),
         }
     }
 
@@ -96,6 +103,8 @@ impl Processor {
         match self {
             Self::Btcpay(it) => it.recent(http, since).await.map(Some),
             Self::Nowpayments(it) => it.recent(http, since).await,
+            // Nothing is known there that is not known here.
+            Self::Manual(_) => Ok(Some(Vec::new())),
         }
     }
 
@@ -107,6 +116,7 @@ impl Processor {
         match self {
             Self::Btcpay(it) => it.verify(headers, body),
             Self::Nowpayments(it) => it.verify(headers, body),
+            Self::Manual(_) => Err(Forged::Unsigned),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Describe for Invoices {
             .scope("paid", "Paid", |_| C::State.eq(text(State::Paid)).into())
             .scope("refunded", "Refunded", |_| C::State.eq(text(State::Refunded)).into())
             .filter("state", "State", STATES.map(text), |word| Some(C::State.eq(word).into()))
-            .filter("processor", "Processor", ["btcpay", "nowpayments"].map(str::to_owned), |word| {
+            .filter("processor", "Processor", ["btcpay", "nowpayments", "manual"].map(str::to_owned), |word| {
                 Some(C::Processor.eq(word).into())
             })
             .filter("user", "User", [], |word| Some(C::UserId.eq(word.parse::<i64>().ok()?).into()))
