@@ -28,7 +28,7 @@ use crate::support::{
 /// From the moment a part is back.
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// F20, X1, X2: while PostgreSQL is away, or stands still, a genuine webhook is answered with 503, so that the processor
+/// F20, X1, X2: while `PostgreSQL` is away, or stands still, a genuine webhook is answered with 503, so that the processor
 /// comes again: never with 2xx, because nothing was written down, and never with 4xx, after which it would not. With the
 /// database everything that was refused is taken, once.
 #[tokio::test(flavor = "multi_thread")]

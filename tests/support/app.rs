@@ -47,7 +47,7 @@ pub struct Setup {
     pub gtm_id: &'static str,
     /// Where the landing is served; empty = here.
     pub landing_url: &'static str,
-    /// A PostgreSQL to stand on, by its address; otherwise the database of the whole run.
+    /// A `PostgreSQL` to stand on, by its address; otherwise the database of the whole run.
     pub postgres: Option<String>,
     /// Where people arrange a payment by hand; empty = not offered.
     pub manual_payment_url: &'static str,

@@ -25,7 +25,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// `None` where none is installed: whoever tests with PostgreSQL may have it on another machine.
+    /// `None` where none is installed: whoever tests with `PostgreSQL` may have it on another machine.
     pub async fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             println!("not run: PostgreSQL is missing on this machine: bin/setup --for postgres");

@@ -150,7 +150,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Whoever stands still in the middle of a transaction on SQLite stops everybody, which is another story.
+    /// Whoever stands still in the middle of a transaction on `SQLite` stops everybody, which is another story.
     async fn freeze(&mut self) {
         if self.frozen.is_some() {
             return;
