@@ -36,4 +36,5 @@ mod studio;
 mod throttles;
 mod unseen;
 mod uploads;
+mod variations;
 mod webhooks;
