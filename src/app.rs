@@ -7,7 +7,7 @@ use loco_rs::{
     Result,
     app::{AppContext, Hooks, Initializer},
     bgworker::{BackgroundWorker, Queue},
-    boot::{BootResult, StartMode, create_app},
+    boot::{BootResult, ServeParams, StartMode, create_app},
     config::Config,
     controller::{AppRoutes, middleware::MiddlewareLayer},
     environment::Environment,
@@ -111,6 +111,12 @@ impl Hooks for App {
             .add_route(controllers::admin::routes())
             .add_route(controllers::health::routes())
             .add_route(controllers::components::routes(&ctx.environment))
+    }
+
+    async fn serve(app: axum::Router, ctx: &AppContext, params: &ServeParams) -> Result<()> {
+        initializers::serving::serve(app, ctx, params).await?;
+        Self::on_shutdown(ctx).await;
+        Ok(())
     }
 
     async fn connect_workers(ctx: &AppContext, queue: &Queue) -> Result<()> {

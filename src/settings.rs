@@ -51,6 +51,8 @@ pub struct Settings {
     pub telegram: telegram::Settings,
     #[serde(default)]
     pub pool: Pool,
+    #[serde(default)]
+    pub edge: Edge,
     pub sandbox: Sandbox,
     /// Whose `X-Forwarded-For` is believed.
     #[serde(default)]
@@ -118,6 +120,24 @@ impl Pool {
     #[must_use]
     pub const fn run(&self) -> Duration {
         Duration::from_secs(self.run_secs)
+    }
+}
+
+/// Who is let in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Edge {
+    /// Names beside that of `app_url` under which the site answers, separated by commas.
+    pub hosts: String,
+    /// Connections at once in all. Each is an open file: `ulimit -n` must be well above.
+    pub connections: usize,
+    /// Connections at once from one address, but for loopback and trusted proxies.
+    pub connections_per_address: usize,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self { hosts: String::new(), connections: 512, connections_per_address: 64 }
     }
 }
 
@@ -289,6 +309,26 @@ impl Settings {
     #[must_use]
     pub fn app_address(&self, path: &str) -> String {
         format!("{}{path}", self.app_url.as_str().trim_end_matches('/'))
+    }
+
+    /// Does the site answer to this name, with whatever port? To those of this machine always: nobody else has them.
+    #[must_use]
+    pub fn answers_to(&self, authority: &str) -> bool {
+        let Ok(url) = Url::parse(&format!("http://{authority}/")) else { return false };
+        if !url.username().is_empty() || url.password().is_some() || url.path() != "/" {
+            return false;
+        }
+        let is_loopback = match url.host() {
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        let Some(name) = url.host_str() else { return false };
+        let more = self.edge.hosts.split(',').map(str::trim);
+        is_loopback
+            || self.app_url.host_str() == Some(name)
+            || more.into_iter().any(|host| host.eq_ignore_ascii_case(name))
     }
 
     /// What pages may load, and from where.

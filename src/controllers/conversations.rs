@@ -8,7 +8,7 @@ mod titles;
 pub(super) mod turns;
 
 use axum::{
-    extract::{DefaultBodyLimit, Query, State},
+    extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -23,9 +23,7 @@ use super::{
 use crate::{
     context::Nproxy,
     models::{
-        self,
-        assets::picture::UPLOAD_MAX_BYTES,
-        conversations,
+        self, conversations,
         generations::{Faults, Submission},
         users,
     },
@@ -35,10 +33,6 @@ use start::{Start, kept};
 
 /// Turns that a conversation opens with; the earlier ones come in pages of the same size.
 const TURNS: u64 = 20;
-
-/// More than any file we take: what is read and dropped behind the limit of a file can still be answered in the form,
-/// with the words kept.
-const BODY_MAX: usize = 4 * UPLOAD_MAX_BYTES;
 
 async fn index(
     State(ctx): State<AppContext>,
@@ -198,9 +192,9 @@ pub(super) fn refusal(submission: Submission) -> Result<(StatusCode, Faults)> {
 
 pub fn routes() -> Routes {
     Routes::new()
-        .add("/app/conversations", get(index).post(create).layer(DefaultBodyLimit::max(BODY_MAX)))
+        .add("/app/conversations", get(index).post(create))
         .add("/app/conversations/{pid}", get(show))
-        .add("/app/conversations/{pid}/generations", post(generations::create).layer(DefaultBodyLimit::max(BODY_MAX)))
+        .add("/app/conversations/{pid}/generations", post(generations::create))
         .add("/app/conversations/{pid}/title", post(titles::create))
         .add("/app/conversations/{pid}/archival", post(archivals::create))
         .add("/app/conversations/{pid}/retrieval", post(archivals::retrieve))

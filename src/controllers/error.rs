@@ -8,7 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::models::throttles::Refused;
+use crate::models::{self, throttles::Refused};
+
+/// Seconds after which to come again when the site was not ready.
+pub const SOON: &str = "10";
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -99,6 +102,11 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => {
                 ("method_not_allowed", "That does not work here", "This address does not take this kind of request.")
             }
+            StatusCode::REQUEST_TIMEOUT => (
+                "too_slow",
+                "That took too long to arrive",
+                "The line was too slow, or broke. Nothing was done. Go back and try again.",
+            ),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 ("too_large", "That is too large", "This is more than this form takes. Pictures may have up to 20 MB.")
             }
@@ -187,6 +195,13 @@ impl IntoResponse for Error {
                 let mut response =
                     (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds.to_string())]).into_response();
                 response.extensions_mut().insert(problem);
+                return response;
+            }
+            Self::Internal(error) if models::is_away(&error) => {
+                tracing::error!(%error, "the database is away");
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                let mut response = (status, [(RETRY_AFTER, SOON)]).into_response();
+                response.extensions_mut().insert(Problem::of_status(status));
                 return response;
             }
             Self::Internal(error) => {

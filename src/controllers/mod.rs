@@ -18,6 +18,7 @@ pub mod home;
 pub mod passwords;
 pub mod pay;
 pub mod pictures;
+pub mod policy;
 pub mod queue;
 pub mod registrations;
 pub mod runs;

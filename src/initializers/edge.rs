@@ -18,10 +18,10 @@ use loco_rs::{
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir};
 
-use super::{errors, house};
+use super::{errors, house, limits};
 use crate::{context::Nproxy, controllers, models::measures};
 
-/// Forms without a file; those with one say so at their route.
+/// Where no policy says how much (`controllers::policy`).
 const BODY_MAX: usize = 64 * 1024;
 
 /// On every answer; an answer that says something else itself keeps it.
@@ -59,8 +59,11 @@ impl Initializer for Edge {
             .layer(CompressionLayer::new())
             .layer(middleware::from_fn_with_state(ctx.clone(), errors::explain))
             .layer(CatchPanicLayer::new())
+            .layer(middleware::from_fn_with_state(ctx.clone(), limits::for_us))
+            .layer(middleware::from_fn(limits::in_time))
             .layer(CsrfLayer::new())
             .layer(DefaultBodyLimit::max(BODY_MAX))
+            .layer(middleware::from_fn_with_state(ctx.clone(), limits::held_to_its_policy))
             .layer(middleware::from_fn_with_state(ctx.clone(), house::door));
         let router = router
             .nest_service("/static", ServeDir::new("assets/static"))

@@ -45,10 +45,30 @@ pub mod tokens;
 pub mod users;
 pub mod vault;
 
-use loco_rs::Result;
+use loco_rs::{Error, Result};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, sea_query::OnConflict,
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, RuntimeErr,
+    SqlxError, sea_query::OnConflict,
 };
+
+/// What `PostgreSQL` says when it shuts down, has crashed, or is not up yet.
+const GOING_OR_COMING: &str = "57P";
+
+/// Whether it is the database that is not there, so that it works later what does not work now.
+#[must_use]
+pub fn is_away(error: &Error) -> bool {
+    match error {
+        Error::DB(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) => true,
+        Error::DB(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) => {
+            match &**error {
+                SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed => true,
+                SqlxError::Database(error) => error.code().is_some_and(|code| code.starts_with(GOING_OR_COMING)),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
 
 /// Every writing transaction starts here: on `SQLite` it takes the write lock at once, because a transaction that reads
 /// first and writes later fails under load. Dropped without `commit`, it is rolled back.

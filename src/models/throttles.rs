@@ -18,7 +18,7 @@ use super::{
     _entities::throttles::{ActiveModel, Column, Entity},
     begin, clock,
     sessions::Client,
-    tokens::{hex, hmac},
+    tokens::{HashedToken, hex, hmac},
 };
 use crate::context::Nproxy;
 
@@ -78,6 +78,13 @@ const PAIRING_CODE: Limit = Limit { name: "pairing-code", burst: 10, pause: Dura
 
 /// Answers to one chat that is not paired. Who writes more than that has a newest code that works.
 const PAIRING_CHAT: Limit = Limit { name: "pairing-chat", burst: 30, pause: Duration::from_secs(20) };
+
+/// Pictures, checkouts and whatever else costs us, started from one session: far more than a person presses, far less than
+/// a script could. What they may spend is the ledger's business.
+const COSTLY_SESSION: Limit = Limit { name: "costly-session", burst: 240, pause: Duration::from_secs(1) };
+
+/// The same from one address, whoever is signed in there.
+const COSTLY_ADDRESS: Limit = Limit { name: "costly-address", burst: 1200, pause: Duration::from_millis(100) };
 
 /// Rows that one sweep takes away at once.
 const SWEPT_AT_ONCE: u64 = 1000;
@@ -158,6 +165,21 @@ pub(super) fn pairing_code() -> Vec<Turn> {
 /// A message of somebody who is not paired.
 pub(super) fn pairing_chat(telegram_id: i64) -> Vec<Turn> {
     vec![PAIRING_CHAT.of(&telegram_id.to_string())]
+}
+
+/// One more start of something that costs us. It is not given back.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn costly(
+    ctx: &AppContext,
+    client: &Client,
+    session: Option<&HashedToken>,
+) -> Result<std::result::Result<(), Refused>> {
+    let address = COSTLY_ADDRESS.of(&client.network());
+    // The hash of a token is as long as it need be to tell sessions apart.
+    let session = session.map(|token| COSTLY_SESSION.of(&token.as_str()[..32]));
+    Ok(take(&ctx.db, [Some(address), session].into_iter().flatten().collect()).await?.map(drop))
 }
 
 /// An address as it stands in a key: nobody's address has to lie here in clear, known or unknown.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use futures::{StreamExt, future::join_all, stream};
 use hmac::{Hmac, Mac};
 use nproxy::models::invoices::{self, Opening};
@@ -24,12 +24,12 @@ use sandbox::{
     btcpay::{self, STORE_ID, WEBHOOK_SECRET, Way},
     nowpayments::{self, IPN_SECRET},
 };
-use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha512};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{PATIENCE, Process, Setup, TestApp, bulk, eventually, is_postgres};
+use super::patiently;
+use crate::support::{PATIENCE, Process, Setup, TestApp, bulk, is_postgres};
 
 const SEED: u64 = 20_261_129;
 const INVOICES: usize = 100;
@@ -238,17 +238,6 @@ impl<'a> Shop<'a> {
         assert_eq!(self.app.count(&format!("{receipts} AND sent_at IS NULL")).await, 0, "{when}: all of them are sent");
         println!("{when}: {paid} of {} invoices were truly paid, and are months", self.bills.len());
     }
-}
-
-/// Moves a moment, however busy the database is: `SQLite` has one writer, and here everybody writes.
-async fn patiently(app: &TestApp, table: &str, column: &str, to: DateTime<Utc>, condition: &str) {
-    let backend = app.ctx.db.get_database_backend();
-    let mark = if is_postgres() { "$1" } else { "?" };
-    let sql = format!("UPDATE {table} SET {column} = {mark} WHERE {condition}");
-    eventually("the database", || async {
-        app.ctx.db.execute_raw(Statement::from_sql_and_values(backend, &sql, [to.into()])).await.ok().map(drop)
-    })
-    .await;
 }
 
 /// Only one invoice can hold a reference.

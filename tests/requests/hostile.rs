@@ -22,19 +22,25 @@ const MAX_GROWTH_KB: u64 = 256 * 1024;
 /// What one file may cost, in hundredths of a second of processor time: the machine may be busy with other things.
 const MAX_TICKS: u64 = 200;
 
+/// Files.
+const SESSION_LASTS: usize = 150;
+
 const TYPES: [&str; 6] =
     ["image/png", "image/jpeg", "image/webp", "image/svg+xml", "text/html", "application/octet-stream"];
 
 /// F43, X20, X39 to X41: some three hundred hostile files. None is stored as it was sent, none is served as anything but a
 /// picture, none costs more than two seconds, and all of them together, the worst also twenty at once, let the process
-/// grow by at most 256 MiB.
+/// grow by at most 256 MiB. `HOSTILE_FILES=2000 HOSTILE_SEED=…` mixes more of them by chance.
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_files_do_no_harm() {
     let app = Box::pin(TestApp::with(Setup { jobs: false, ..Setup::default() })).await;
     let server = Box::pin(Server::start(&app)).await;
-    let ada = Box::pin(server.sign_in("ada")).await;
-    let files = hostile::files();
+    let mut ada = Box::pin(server.sign_in("ada")).await;
+    let mut files = hostile::files();
     assert!(files.len() >= 220, "{} files", files.len());
+    let wanted = std::env::var("HOSTILE_FILES").ok().map_or(0, |text| text.parse().expect("a number"));
+    let seed = std::env::var("HOSTILE_SEED").ok().map_or(1, |text| text.parse().expect("a number"));
+    files.extend(hostile::mixed(files.len().max(wanted) - files.len(), seed));
     let good = hostile::good();
     for _ in 0..5 {
         assert!(Box::pin(offer(&ada, &good, "holiday.png", "image/png")).await.is_taken());
@@ -45,6 +51,10 @@ async fn hostile_files_do_no_harm() {
     let mut costs = BTreeMap::new();
     let (mut taken, mut refused) = (0, 0);
     for (at, file) in files.iter().enumerate() {
+        // One session may start only so much at once.
+        if at % SESSION_LASTS == SESSION_LASTS - 1 {
+            ada = Box::pin(server.sign_in("ada")).await;
+        }
         let ticks = server.ticks();
         let name = ["photo.png", "photo.jpg", "photo.webp", "../../etc/passwd"][at % 4];
         let offered = Box::pin(offer(&ada, &file.bytes, name, TYPES[at % TYPES.len()])).await;

@@ -1,20 +1,71 @@
-//! What holds for every address: who may open it, where a form may come from, what a browser is told about it. The
-//! addresses come from the router, so that a new one is looked at too.
+//! What holds for every address: who may open it, where a form may come from, how often, what a browser is told about it,
+//! and that nothing else comes in by it. The cases come from `controllers/policy.rs`, and that from nothing less than the
+//! whole router: a route without a row fails the first test.
 
 use loco_rs::app::Hooks;
-use nproxy::app::App;
+use nproxy::{
+    app::App,
+    controllers::policy::{self, Cache, Forgery, Policy, Rate, Who},
+};
 use reqwest::Method;
 
-use crate::support::{Answer, Person, TestApp, eventually};
+use crate::support::{Answer, Person, Setup, TestApp, eventually};
 
-/// Every address of the application that takes this method.
-fn addresses(app: &TestApp, method: &Method) -> Vec<String> {
-    let routes = App::routes(&app.ctx).collect();
-    let mut all: Vec<_> = routes.into_iter().filter(|r| r.actions.contains(method)).map(|r| r.uri).collect();
-    all.sort();
-    all.dedup();
+/// The routes whose policy says so.
+fn routes(which: impl Fn(&Policy) -> bool) -> Vec<&'static Policy> {
+    policy::all().iter().filter(|policy| which(policy)).collect()
+}
+
+fn addresses(method: &Method) -> Vec<&'static str> {
+    let all: Vec<_> = routes(|policy| policy.method == method.as_str()).iter().map(|policy| policy.path).collect();
     assert!(all.len() > 5, "{all:?}");
     all
+}
+
+/// T17: each route of the router has its row, and each row its route.
+#[tokio::test]
+async fn every_route_has_its_policy() {
+    let app = TestApp::with(Setup { jobs: false, people: false, keys: vec![], ..Setup::default() }).await;
+    let mut routed: Vec<(String, String)> = App::routes(&app.ctx)
+        .collect()
+        .into_iter()
+        .flat_map(|route| {
+            route.actions.iter().map(|action| (action.to_string(), route.uri.clone())).collect::<Vec<_>>()
+        })
+        .filter(|(method, _)| method != "HEAD")
+        .collect();
+    routed.sort();
+    routed.dedup();
+    let is_known = |method: &str, path: &str| policy::of(&method.parse().unwrap(), path).is_some();
+    let missing: Vec<_> = routed.iter().filter(|(method, path)| !is_known(method, path)).collect();
+    let rows: Vec<_> =
+        missing.iter().map(|(method, path)| policy::suggestion(&method.parse().unwrap(), path)).collect();
+    assert!(
+        rows.is_empty(),
+        "\n\nThese routes have no policy. Give each its row in src/controllers/policy.rs, and think it over: who may \
+         call it, what a form may bring, what it costs, whose ids are in it.\n\n{}\n",
+        rows.join("\n")
+    );
+    let stale: Vec<_> = policy::all()
+        .iter()
+        .map(|policy| (policy.method.to_owned(), policy.path.to_owned()))
+        .filter(|row| !routed.contains(row))
+        .collect();
+    assert!(stale.is_empty(), "src/controllers/policy.rs has rows without a route: {stale:?}");
+    let mut rows: Vec<_> = policy::all().iter().map(|policy| (policy.method, policy.path)).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    assert_eq!(rows.len(), policy::all().len(), "a route has one row");
+    for policy in policy::all() {
+        let at = format!("{} {}", policy.method, policy.path);
+        assert_eq!(policy.path.contains('{'), !policy.objects.is_empty(), "{at}: whose ids are in the address?");
+        assert_eq!(policy.method == "GET", policy.forgery == Forgery::Harmless, "{at}: a GET changes nothing");
+        assert_eq!(policy.who == Who::Program, policy.forgery == Forgery::Signed, "{at}");
+        // The code beside the password changes nothing that anybody else could see.
+        let changes = policy.method != "GET" && policy.path != "/admin/second-factor";
+        assert!(policy.who != Who::Staff || !changes || policy.is_audited, "{at}: what staff change is told");
+    }
+    app.finish().await;
 }
 
 /// Ada with one finished picture, and the ids of everything that she has.
@@ -79,7 +130,7 @@ async fn everything(app: &TestApp) -> Vec<i64> {
         "jobs WHERE class <> 'RunTask'",
         "activities",
         "auth_events",
-        "throttles",
+        "throttles WHERE key NOT LIKE 'costly-%'",
         "provider_keys",
         "invoices",
         "payment_events",
@@ -114,7 +165,9 @@ async fn every_page_of_the_studio_is_closed() {
     let conversation = ada.ask(SECRET_PROMPT, &[]).await;
     ada.settled(&conversation).await;
     let pids = pids(&app, &ada, &conversation).await;
-    let closed: Vec<_> = addresses(&app, &Method::GET).into_iter().filter(|uri| uri.starts_with("/app")).collect();
+    let closed = routes(|policy| policy.who == Who::SignedIn && policy.method == "GET");
+    let closed: Vec<_> = closed.into_iter().map(|policy| policy.path).collect();
+    assert!(addresses(&Method::GET).iter().all(|uri| !uri.starts_with("/app") || closed.contains(uri)));
     assert!(closed.iter().any(|uri| uri.contains('{')));
 
     for address in &closed {
@@ -145,7 +198,9 @@ async fn what_is_a_strangers_is_not_there() {
     let before = everything(&app).await;
 
     for method in [Method::GET, Method::POST] {
-        let with_id_inside: Vec<_> = addresses(&app, &method).into_iter().filter(|uri| uri.contains('{')).collect();
+        let with_id_inside: Vec<_> =
+            routes(|policy| policy.method == method.as_str() && !policy.objects.is_empty() && policy.who != Who::Staff);
+        let with_id_inside: Vec<_> = with_id_inside.into_iter().map(|policy| policy.path).collect();
         assert!(!with_id_inside.is_empty());
         for address in with_id_inside {
             let ask = async |path: String| -> Answer {
@@ -153,10 +208,10 @@ async fn what_is_a_strangers_is_not_there() {
                 let request = if method == Method::POST { request.form(&any_form()) } else { request };
                 eve.send(request).await
             };
-            let absent = ask(with_id(&address, &never_was)).await;
+            let absent = ask(with_id(address, &never_was)).await;
             assert_eq!(absent.status, 404, "{method} {address}");
             for pid in &pids {
-                let hers = ask(with_id(&address, pid)).await;
+                let hers = ask(with_id(address, pid)).await;
                 assert_eq!(hers.status, 404, "{method} {address} {pid}");
                 assert_eq!(
                     hers.without_reference().replace(pid, "ID"),
@@ -180,8 +235,8 @@ async fn forms_from_other_sites_are_refused() {
     app.idle().await;
     let before = everything(&app).await;
     let own_site = app.url.clone();
-    let targets = addresses(&app, &Method::POST);
-    assert!(targets.contains(&"/logout".into()) && targets.contains(&"/app/conversations".into()));
+    let targets = addresses(&Method::POST);
+    assert!(targets.contains(&"/logout") && targets.contains(&"/app/conversations"));
 
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
@@ -241,11 +296,12 @@ async fn every_answer_has_strict_headers() {
         }
     };
     let mut seen = 0;
-    for address in addresses(&app, &Method::GET).into_iter().chain(["/nothing/here".into()]) {
-        for path in with_ids(&address, &pids) {
+    for address in addresses(&Method::GET).into_iter().chain(["/nothing/here"]) {
+        let cache = policy::of(&Method::GET, address).map_or(Cache::Nothing, |policy| policy.cache);
+        for path in with_ids(address, &pids) {
             for person in [&ada, &app.visitor()] {
                 let answer = person.get(&path).await;
-                if path.starts_with("/app/files/") && answer.status == 200 {
+                if cache == Cache::Owner && answer.status == 200 {
                     let alone = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
                     check(&answer, alone, "private, max-age=31536000, immutable", &path);
                     seen += 1;
@@ -279,5 +335,165 @@ async fn production_shows_no_components() {
     assert!(knows(&ctx));
     ctx.environment = loco_rs::environment::Environment::Production;
     assert!(!knows(&ctx));
+    app.finish().await;
+}
+
+/// A method that a route does not take is said to be none, with those that it takes, and changes nothing.
+#[tokio::test]
+async fn other_methods_are_refused() {
+    let (app, ada, pids) = with_a_picture().await;
+    app.idle().await;
+    let before = everything(&app).await;
+    let mut paths: Vec<_> = policy::all().iter().map(|policy| policy.path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    for address in paths {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            if policy::of(&method, address).is_some() {
+                continue;
+            }
+            let path = with_ids(address, &pids).remove(0);
+            let request = ada.request(method.clone(), &path).header("sec-fetch-site", "same-origin");
+            let answer = ada.send(request).await;
+            if address == "/admin" || address.starts_with("/admin/") {
+                assert_eq!(answer.status, 404, "{method} {path}: for her there is nothing");
+                continue;
+            }
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert!(!answer.header("allow").is_empty(), "{method} {path}");
+            assert_eq!(answer.html().texts("h1"), ["That does not work here"], "{method} {path}");
+        }
+    }
+    assert_eq!(everything(&app).await, before);
+    app.finish().await;
+}
+
+/// X49: whatever else a form says, no column moves that it is not for: nobody becomes staff, nothing becomes free, nobody
+/// else's rows change.
+#[tokio::test]
+async fn forms_bring_nothing_but_their_fields() {
+    let (app, ada, pids) = with_a_picture().await;
+    let eve = app.user("eve").await.id.to_string();
+    let privileged = async || {
+        app.idle().await;
+        let mut facts = vec![app.text("SELECT CAST(COALESCE(SUM(granted), 0) AS TEXT) FROM allowances").await];
+        for rows in [
+            "users WHERE role <> 'user'",
+            "users WHERE status <> 'activated'",
+            "users WHERE deleted_at IS NOT NULL",
+            "users WHERE session_epoch <> 0",
+            "invoices WHERE price_minor <> 999 OR state IN ('paid', 'refunded') OR marked",
+            "provider_keys WHERE state <> 'active' OR max_concurrency <> 4",
+            &format!("conversations WHERE user_id = {eve}"),
+            &format!("generations WHERE user_id = {eve}"),
+            &format!("assets WHERE user_id = {eve}"),
+            &format!("invoices WHERE user_id = {eve}"),
+            "assets WHERE origin = 'upload'",
+            "debts",
+        ] {
+            facts.push(app.count(&format!("SELECT COUNT(*) FROM {rows}")).await.to_string());
+        }
+        facts
+    };
+    let before = privileged().await;
+    // The words of every table's columns, and of what a page never asks for.
+    let more = [
+        ("role", "admin"),
+        ("is_admin", "true"),
+        ("status", "activated"),
+        ("activated_at", "2020-01-01"),
+        ("session_epoch", "7"),
+        ("deleted_at", "2020-01-01"),
+        ("user_id", eve.as_str()),
+        ("user", eve.as_str()),
+        ("id", "1"),
+        ("pid", "00000000-0000-7000-8000-000000000001"),
+        ("granted", "999"),
+        ("available", "999"),
+        ("posted", "999"),
+        ("quota", "999"),
+        ("kind", "tokens"),
+        ("amount", "999"),
+        ("price", "1"),
+        ("price_minor", "1"),
+        ("paid_minor", "999"),
+        ("state", "paid"),
+        ("marked", "true"),
+        ("paid_at", "2020-01-01"),
+        ("origin", "upload"),
+        ("storage_key", "../../etc/passwd"),
+        ("asset_id", "1"),
+        ("hold_id", "1"),
+        ("run_id", "1"),
+        ("secret_enc", "x"),
+        ("max_concurrency", "99"),
+        ("password_hash", "x"),
+        ("token_hash", "x"),
+        ("expires_at", "2099-01-01"),
+    ];
+    let form: Vec<_> = any_form().into_iter().filter(|(name, _)| *name != "password").chain(more).collect();
+    for policy in
+        routes(|policy| policy.forgery == Forgery::OwnPages && policy.who != Who::Staff && policy.path != "/logout")
+    {
+        for path in with_ids(policy.path, &pids) {
+            let answer = if policy.body_max > (1 << 20) {
+                ada.post_multipart(&path, &form, None).await
+            } else {
+                ada.post(&path, &form).await
+            };
+            assert!(answer.status < 500, "{path}: {}", answer.body);
+        }
+    }
+    assert_eq!(privileged().await, before);
+    assert_eq!(ada.get("/app").await.status, 200, "nor is she somebody else");
+    app.finish().await;
+}
+
+/// F13: what costs us is counted by session and by address; the answer says when to come again, and nothing is started.
+#[tokio::test]
+async fn what_is_costly_is_counted() {
+    let (app, ada, pids) = with_a_picture().await;
+    app.idle().await;
+    let costly = routes(|policy| policy.rate == Rate::Costly);
+    assert!(costly.len() >= 5);
+    ada.post("/app/billing/invoices", &[]).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM throttles WHERE key LIKE 'costly-%'").await, 2, "session and address");
+    for whose in ["costly-session", "costly-address"] {
+        app.sql(&format!("UPDATE throttles SET busy_until = busy_until + 600000000 WHERE key LIKE '{whose}%'")).await;
+        let before = everything(&app).await;
+        for policy in &costly {
+            let path = with_ids(policy.path, &pids).remove(0);
+            let answer = ada.post(&path, &any_form()).await;
+            assert_eq!(answer.status, 429, "{path}");
+            let seconds: u64 = answer.header("retry-after").parse().unwrap();
+            assert!((1..=600).contains(&seconds), "{path}: {seconds}");
+            assert_eq!(answer.html().texts("h1"), ["Not so fast"], "{path}");
+        }
+        assert_eq!(everything(&app).await, before);
+        app.sql(&format!("DELETE FROM throttles WHERE key LIKE '{whose}%'")).await;
+    }
+    assert_eq!(ada.get("/app").await.status, 200, "looking is free");
+    assert_ne!(ada.post("/app/billing/invoices", &[]).await.status, 429);
+    app.idle().await;
+    app.finish().await;
+}
+
+/// What staff have is not there for anybody else.
+#[tokio::test]
+async fn what_is_for_staff_is_not_there() {
+    let (app, ada, pids) = with_a_picture().await;
+    let before = everything(&app).await;
+    for policy in routes(|policy| policy.who == Who::Staff) {
+        let path = with_ids(policy.path, &pids).remove(0);
+        let method: Method = policy.method.parse().unwrap();
+        for person in [&ada, &app.visitor()] {
+            let request = person.request(method.clone(), &path).header("sec-fetch-site", "same-origin");
+            let request = if method == Method::POST { request.form(&any_form()) } else { request };
+            let answer = person.send(request).await;
+            let leads_to_login = answer.status == 303 && answer.location().starts_with("/login");
+            assert!(answer.status == 404 || leads_to_login, "{method} {path}: {}", answer.status);
+        }
+    }
+    assert_eq!(everything(&app).await, before);
     app.finish().await;
 }

@@ -47,6 +47,8 @@ pub struct Setup {
     pub gtm_id: &'static str,
     /// Where the landing is served; empty = here.
     pub landing_url: &'static str,
+    /// A PostgreSQL to stand on, by its address; otherwise the database of the whole run.
+    pub postgres: Option<String>,
     /// Where people arrange a payment by hand; empty = not offered.
     pub manual_payment_url: &'static str,
     /// A Redis for hints about jobs; otherwise the one of the whole run, if there is one.
@@ -65,6 +67,7 @@ impl Default for Setup {
             behind_proxy: false,
             gtm_id: "",
             landing_url: "",
+            postgres: None,
             manual_payment_url: "",
             redis: None,
         }
@@ -93,7 +96,10 @@ impl TestApp {
     pub async fn with(setup: Setup) -> Self {
         let folder = TempDir::new().unwrap();
         let sandbox = Sandbox::start(sandbox::Options { latency: Duration::ZERO, ..Default::default() }).await.unwrap();
-        let database = TestDatabase::create(folder.path()).await;
+        let database = match &setup.postgres {
+            Some(server) => TestDatabase::on(server).await,
+            None => TestDatabase::create(folder.path()).await,
+        };
         let s3 = if setup.s3 { Some(S3Server::start().await) } else { None };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -193,14 +199,14 @@ impl TestApp {
 
     /// Changes rows by hand; `?`-free SQL that both databases take.
     pub async fn sql(&self, sql: &str) {
-        super::eventually("the one writer", || async { unless_locked(self.ctx.db.execute_unprepared(sql).await, sql) })
+        super::eventually("the one writer", || async { unless_away(self.ctx.db.execute_unprepared(sql).await, sql) })
             .await;
     }
 
     /// What a question brings.
     pub(super) async fn rows(&self, sql: &str) -> Vec<QueryResult> {
         let statement = || Statement::from_string(self.ctx.db.get_database_backend(), sql.to_owned());
-        super::eventually("the database", || async { unless_locked(self.ctx.db.query_all_raw(statement()).await, sql) })
+        super::eventually("the database", || async { unless_away(self.ctx.db.query_all_raw(statement()).await, sql) })
             .await
     }
 
@@ -322,11 +328,13 @@ impl Drop for TestApp {
     }
 }
 
-/// `SQLite` may be busy with processes that were killed for longer than a connection waits for it.
-fn unless_locked<T>(done: Result<T, DbErr>, sql: &str) -> Option<T> {
+/// `SQLite` may be busy with processes that were killed for longer than a connection waits for it, and a test may let its
+/// own `PostgreSQL` die.
+fn unless_away<T>(done: Result<T, DbErr>, sql: &str) -> Option<T> {
+    const AWAY: [&str; 6] = ["database is locked", "onnection", "terminat", "shutting down", "starting up", "recovery"];
     match done {
         Ok(done) => Some(done),
-        Err(error) if error.to_string().contains("database is locked") => None,
+        Err(error) if AWAY.iter().any(|sign| error.to_string().contains(sign)) => None,
         Err(error) => panic!("{sql}: {error}"),
     }
 }

@@ -47,6 +47,16 @@ impl TestDatabase {
         }
     }
 
+    /// On a server of the test's own, which takes it along when it goes.
+    pub async fn on(server: &str) -> Self {
+        let admin = Database::connect(server).await.unwrap();
+        admin.execute_unprepared("CREATE DATABASE nproxy").await.unwrap();
+        admin.close().await.unwrap();
+        let url = with_name(server, "nproxy");
+        migrate(&url).await;
+        Self { url, name: None }
+    }
+
     /// Without any table. `postgres` wants a server in `TEST_DATABASE_URL`.
     pub async fn empty(folder: &Path, postgres: bool) -> Self {
         if !postgres {

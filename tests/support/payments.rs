@@ -6,7 +6,7 @@ use sandbox::{Amount, btcpay::Way};
 use serde_json::json;
 use sha2::Sha256;
 
-use super::{Person, TestApp};
+use super::{Person, Process, TestApp};
 
 impl TestApp {
     /// Presses the button of a processor on the billing page; the path of the invoice's page.
@@ -51,11 +51,7 @@ impl TestApp {
 
     /// The same by somebody who keeps connections open, as processors do.
     pub async fn post_webhook_by(&self, client: &reqwest::Client, processor: &str, body: String, secret: &str) -> u16 {
-        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&body);
-        let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let request = client.post(format!("{}/webhooks/{processor}", self.url)).body(body);
-        let request = request.header("btcpay-sig", format!("sha256={signature}"));
-        request.send().await.unwrap().status().as_u16()
+        post(client, &self.url, processor, body, secret).await
     }
 
     /// What is still to be told, by the ids of the notifications.
@@ -71,6 +67,22 @@ impl TestApp {
     pub async fn months(&self) -> i64 {
         self.count("SELECT COUNT(*) FROM allowances WHERE source LIKE 'invoice:%'").await
     }
+}
+
+impl Process {
+    /// A delivery of `BTCPay`'s webhook to this process; what it answered.
+    pub async fn webhook(&self, body: String, secret: &str) -> u16 {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        post(&client, &self.url, "btcpay", body, secret).await
+    }
+}
+
+async fn post(client: &reqwest::Client, url: &str, processor: &str, body: String, secret: &str) -> u16 {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&body);
+    let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let request = client.post(format!("{url}/webhooks/{processor}")).body(body);
+    let request = request.header("btcpay-sig", format!("sha256={signature}"));
+    request.send().await.unwrap().status().as_u16()
 }
 
 /// What the store's webhook says.

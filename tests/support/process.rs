@@ -20,6 +20,11 @@ impl Process {
         Self::start(app, &["start", "--worker"], settings)
     }
 
+    /// Pages and nothing else; what they start waits in its row.
+    pub fn web(app: &TestApp, settings: &[(&str, &str)]) -> Self {
+        Self::start(app, &["start", "--server"], settings)
+    }
+
     /// The admins' bot, at the sandbox's Telegram.
     pub fn bot(app: &TestApp, settings: &[(&str, &str)]) -> Self {
         let url = app.sandbox.url();
@@ -60,12 +65,14 @@ impl Process {
 
     /// Waits until it answers.
     pub async fn is_up(&self) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let up = format!("{}/up", self.url);
-        super::eventually("the process to be up", || async {
-            client.get(&up).send().await.ok().filter(|answer| answer.status().is_success()).map(drop)
-        })
-        .await;
+        super::eventually("the process to be up", || async { self.answers().await.then_some(()) }).await;
+    }
+
+    /// Whether it is up at this moment.
+    pub async fn answers(&self) -> bool {
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
+        let answer = client.get(format!("{}/up", self.url)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// What the processes of this test have said so far.

@@ -9,11 +9,11 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// Killed with the test.
+/// Killed with the test. It keeps nothing when it dies.
 #[derive(Debug)]
 pub struct Redis {
-    _server: Child,
-    _folder: TempDir,
+    server: Child,
+    folder: TempDir,
     port: u16,
 }
 
@@ -22,24 +22,42 @@ impl Redis {
     pub async fn start() -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = TempDir::new().unwrap();
-        let server = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--requirepass", "of the tests"])
-            .arg("--dir")
-            .arg(folder.path())
-            .stdout(std::process::Stdio::null())
-            .kill_on_drop(true)
-            .spawn();
-        let Ok(server) = server else {
+        let Ok(server) = launch(port, &folder) else {
             assert!(std::env::var("REQUIRE_REDIS").is_err(), "redis-server is missing: bin/setup --for test");
             println!("not run: redis-server is missing");
             return None;
         };
-        super::eventually("Redis", || async { TcpStream::connect(("127.0.0.1", port)).await.ok() }).await;
-        Some(Self { _server: server, _folder: folder, port })
+        let redis = Self { server, folder, port };
+        redis.answers().await;
+        Some(redis)
+    }
+
+    async fn answers(&self) {
+        super::eventually("Redis", || async { TcpStream::connect(("127.0.0.1", self.port)).await.ok() }).await;
+    }
+
+    /// SIGKILL: what was in it is gone.
+    pub async fn dies(&mut self) {
+        self.server.kill().await.unwrap();
+    }
+
+    /// Starts it on its old port, empty.
+    pub async fn again(&mut self) {
+        self.server = launch(self.port, &self.folder).unwrap();
+        self.answers().await;
     }
 
     pub fn url(&self) -> String {
-        format!("redis://:of%20the%20tests@127.0.0.1:{}/0", self.port)
+        self.url_at(self.port)
+    }
+
+    /// As if it were at another port, where a line leads to it.
+    pub fn url_at(&self, port: u16) -> String {
+        format!("redis://:of%20the%20tests@127.0.0.1:{port}/0")
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// What it answers to one command, as it stands on the wire.
@@ -51,4 +69,14 @@ impl Redis {
         tokio::time::timeout(Duration::from_secs(10), reading).await.expect("Redis answers").unwrap();
         answer
     }
+}
+
+fn launch(port: u16, folder: &TempDir) -> std::io::Result<Child> {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--requirepass", "of the tests"])
+        .arg("--dir")
+        .arg(folder.path())
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
 }

@@ -7,6 +7,7 @@ mod png;
 mod webp;
 
 use bytes::Bytes;
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::pictures::{PLACE, drawing, exif};
 
@@ -63,6 +64,33 @@ pub fn files() -> Vec<File> {
     files.extend(jpeg::files());
     files.extend(webp::files());
     files
+}
+
+/// Files of the corpus with bytes turned, cut off, doubled or mixed with each other, by chance: so many of them.
+pub fn mixed(count: usize, seed: u64) -> Vec<File> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let small: Vec<_> = files().into_iter().filter(|file| (16..256 * 1024).contains(&file.bytes.len())).collect();
+    let mut mix = |number: usize| {
+        let (one, other) = (small.choose(&mut rng).unwrap(), small.choose(&mut rng).unwrap());
+        let mut bytes = one.bytes.to_vec();
+        let at = rng.random_range(8..bytes.len());
+        match rng.random_range(0..4) {
+            0 => bytes.truncate(at),
+            1 => {
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other.bytes[other.bytes.len() / 2..]);
+            }
+            2 => bytes.extend_from_within(at..),
+            _ => {
+                for _ in 0..rng.random_range(1..16) {
+                    let place = rng.random_range(8..bytes.len());
+                    bytes[place] = rng.random();
+                }
+            }
+        }
+        File::new(format!("{number} of {seed}: {} with {}", one.what, other.what), bytes, Fate::Either)
+    };
+    (0..count).map(&mut mix).collect()
 }
 
 /// The largest bombs that are let in, for all at once.

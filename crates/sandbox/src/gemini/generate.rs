@@ -59,6 +59,7 @@ pub(super) async fn generate(
 
     let visit = Visit { gemini: &gemini, model, version, ask: &ask, arrived };
     let fault = gemini.next_fault(&sent.key, |_| true);
+    let fault = fault.or_else(|| gemini.refuses(&ask.prompt).then_some(Fault::RefusedPrompt));
     if let Some(fault) = &fault {
         ticket.note(|call| call.fault = Some(fault.clone()));
     }

@@ -53,6 +53,7 @@ struct State {
     latency: Duration,
     sketch: bool,
     faults: HashMap<String, Planned>,
+    refused: Option<String>,
     log: Log,
     gauges: HashMap<String, Gauge>,
     repeats: HashMap<[u8; 32], u32>,
@@ -82,6 +83,7 @@ impl Gemini {
                 latency,
                 sketch: false,
                 faults: HashMap::new(),
+                refused: None,
                 log: Log::default(),
                 gauges: HashMap::new(),
                 repeats: HashMap::new(),
@@ -110,6 +112,15 @@ impl Gemini {
     /// Forgets all faults.
     pub fn heal_all(&self) {
         lock(&self.state).faults.clear();
+    }
+
+    /// From now on the vendor draws nothing for a prompt with this word in it, whatever the key.
+    pub fn refuse(&self, word: &str) {
+        lock(&self.state).refused = Some(word.to_owned());
+    }
+
+    fn refuses(&self, prompt: &str) -> bool {
+        lock(&self.state).refused.as_ref().is_some_and(|word| prompt.contains(word))
     }
 
     /// The faults that are set, with how often each will still happen, in order of key.
