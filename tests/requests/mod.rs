@@ -8,6 +8,7 @@ mod admin_standing;
 mod again;
 mod billing;
 mod blocking;
+mod canaries;
 mod checkout;
 mod deletion;
 mod deletions;

@@ -42,6 +42,10 @@ impl Redis {
         format!("redis://:of%20the%20tests@127.0.0.1:{}/0", self.port)
     }
 
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What it answers to one command, as it stands on the wire.
     pub async fn ask(&self, command: &str) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
