@@ -9,6 +9,7 @@ mod again;
 mod billing;
 mod blocking;
 mod by_hand;
+mod canaries;
 mod checkout;
 mod deletion;
 mod deletions;
