@@ -1,6 +1,7 @@
 //! The commands that are ours. `start`: Loco's own does not come by `App::boot`, where the schema is looked after, the bot
 //! begun and the timetable given to our jobs, and it has no `--server`; its flags are understood as it does. Then
-//! `scheduler`, `bot`, `pair` and `health`. Everything else is Loco's command line over our application.
+//! `scheduler`, `bot`, `pair`, `health`, and `doctor` in place of Loco's. Everything else is Loco's command line over our
+//! application.
 
 use clap::{Parser, Subcommand};
 use loco_rs::{
@@ -71,6 +72,15 @@ enum Command {
     Scheduler,
     /// Does the process on this machine live? For the container's health check
     Health,
+    /// Is everything as it should be? What is not is named, with the command that mends it
+    Doctor {
+        /// For scripts
+        #[arg(long)]
+        json: bool,
+        /// Break a scratch database in every way there is a rule against: is each seen?
+        #[arg(long)]
+        selftest: bool,
+    },
     /// Run the admins' Telegram bot
     Bot,
     /// Pair an admin of the bot: pair CODE [--yes], pair list, pair revoke ID, pair cleanup
@@ -102,6 +112,7 @@ pub async fn main() -> Result<()> {
         Command::Start { binding, port, no_banner, .. } => start(mode, &environment, binding, port, no_banner).await,
         Command::Scheduler => start(mode, &environment, None, None, false).await,
         Command::Health => ask_for_health(),
+        Command::Doctor { json, selftest } => Box::pin(consult_doctor(&environment, json, selftest)).await,
         Command::Bot => Box::pin(run_bot(&context(&environment).await?)).await,
         Command::Pair { what, id, yes, json } => pair(&context(&environment).await?, &what, id, yes, json).await,
     }
@@ -114,7 +125,7 @@ fn is_ours(words: &[String]) -> bool {
     while let Some(word) = rest.next() {
         match word {
             "-e" | "--environment" => drop(rest.next()),
-            "start" | "s" | "bot" | "pair" | "health" => return true,
+            "start" | "s" | "bot" | "pair" | "health" | "doctor" => return true,
             "scheduler" => return rest.next().is_none(),
             option if option.starts_with('-') => {}
             _ => return false,
@@ -137,7 +148,9 @@ impl Command {
             Self::Start { server: true, worker: Some(_), .. } => StartMode::ServerAndWorker,
             Self::Start { worker: Some(tags), .. } => StartMode::WorkerOnly { tags: tags.clone() },
             Self::Scheduler => StartMode::WorkerOnly { tags: vec![TIMETABLE_ONLY.to_owned()] },
-            Self::Start { worker: None, .. } | Self::Health | Self::Bot | Self::Pair { .. } => StartMode::ServerOnly,
+            Self::Start { worker: None, .. } | Self::Health | Self::Doctor { .. } | Self::Bot | Self::Pair { .. } => {
+                StartMode::ServerOnly
+            }
         }
     }
 }
@@ -166,6 +179,18 @@ async fn start(
     boot::start::<App>(booted, serve, quiet).await
 }
 
+/// The task `doctor`. It looks at the schema as it is, whichever release that is of, and changes nothing of it.
+async fn consult_doctor(environment: &Environment, json: bool, selftest: bool) -> Result<()> {
+    let config = App::load_config(environment).await?;
+    logger::init::<App>(&config.logger)?;
+    let uri = config.database.uri.clone();
+    let ctx = boot::create_context::<App>(environment, config).await.map_err(|error| match error {
+        Error::DB(error) => schema::unreachable(&uri, &error.to_string()),
+        other => other,
+    })?;
+    run_task(&ctx, "doctor", vec![("json", json), ("selftest", selftest)], Vec::new()).await
+}
+
 async fn context(environment: &Environment) -> Result<AppContext> {
     let config = App::load_config(environment).await?;
     logger::init::<App>(&config.logger)?;
@@ -192,24 +217,19 @@ async fn run_bot(ctx: &AppContext) -> Result<()> {
 
 /// The tasks `pair`, `pair_list`, `pair_revoke` and `pair_cleanup`, in fewer words.
 async fn pair(ctx: &AppContext, what: &str, id: Option<String>, yes: bool, json: bool) -> Result<()> {
-    let mut vars = Vec::new();
-    for (name, is_so) in [("yes", yes), ("json", json)] {
-        if is_so {
-            vars.push((name.to_owned(), "true".to_owned()));
-        }
-    }
-    let task = match what {
-        "list" => "pair_list",
-        "cleanup" => "pair_cleanup",
-        "revoke" => {
-            vars.extend(id.map(|id| ("id".to_owned(), id)));
-            "pair_revoke"
-        }
-        code => {
-            vars.push(("code".to_owned(), code.to_owned()));
-            "pair"
-        }
+    let (task, words) = match what {
+        "list" => ("pair_list", None),
+        "cleanup" => ("pair_cleanup", None),
+        "revoke" => ("pair_revoke", id.map(|id| ("id", id))),
+        code => ("pair", Some(("code", code.to_owned()))),
     };
+    run_task(ctx, task, vec![("yes", yes), ("json", json)], words.into_iter().collect()).await
+}
+
+/// A task with its flags and words, as `nproxy task NAME flag:true word:…` runs it.
+async fn run_task(ctx: &AppContext, task: &str, flags: Vec<(&str, bool)>, words: Vec<(&str, String)>) -> Result<()> {
+    let flags = flags.into_iter().filter(|(_, is_so)| *is_so).map(|(name, _)| (name, "true".to_owned()));
+    let vars = flags.chain(words).map(|(name, value)| (name.to_owned(), value)).collect();
     boot::run_task::<App>(ctx, Some(&task.to_owned()), &Vars::from_cli_args(vars)).await
 }
 
@@ -247,6 +267,7 @@ mod tests {
         assert_eq!(mode("start --worker=mail,low -b ::1"), worker(&["mail", "low"]));
         assert_eq!(mode("start -w mail,low -p=5151"), worker(&["mail", "low"]));
         assert_eq!(mode("scheduler"), worker(&["timetable"]));
+        assert_eq!(mode("doctor --json --selftest"), Some(StartMode::ServerOnly));
         for line in ["", "task", "start --port many", "start --all --worker", "scheduler --list"] {
             assert_eq!(mode(line), None, "{line}");
         }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::adapters::{images, payments, telegram};
+use crate::adapters::{archive::Recipients, images, payments, telegram};
 
 pub use analytics::GtmId;
 pub use networks::Networks;
@@ -30,6 +30,9 @@ pub struct Settings {
     pub app_url: Url,
     /// Seals provider keys and proxy passwords at rest. At least 32 bytes in production.
     pub secret_key: SecretString,
+    /// The key before that one, until `secrets_rotate` has sealed everything anew; empty = there is none.
+    #[serde(default)]
+    pub secret_key_previous: SecretString,
     /// `From` of every mail.
     pub mailer_from: String,
     /// A chat where people find help; empty = no link.
@@ -53,6 +56,8 @@ pub struct Settings {
     pub pool: Pool,
     #[serde(default)]
     pub edge: Edge,
+    #[serde(default)]
+    pub backup: Backup,
     pub sandbox: Sandbox,
     /// Whose `X-Forwarded-For` is believed.
     #[serde(default)]
@@ -139,6 +144,40 @@ impl Default for Edge {
     fn default() -> Self {
         Self { hosts: String::new(), connections: 512, connections_per_address: 64 }
     }
+}
+
+/// Where backups go and who can open them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// Empty = none are taken.
+    pub dir: PathBuf,
+    /// The public half of an age key; the other half is needed only to restore.
+    #[serde(deserialize_with = "recipients")]
+    pub recipient: Recipients,
+    pub keep_daily: usize,
+    pub keep_weekly: usize,
+}
+
+impl Backup {
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.dir.as_os_str().is_empty()
+    }
+
+    /// Backups in the clear would hold every address and every prompt.
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.is_on() && self.recipient.is_empty() {
+            return Err(
+                "BACKUP_DIR is set, so BACKUP_RECIPIENT must be too: nproxy task backup_identity makes one".into()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn recipients<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Recipients, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(|error| de::Error::custom(format!("BACKUP_RECIPIENT: {error}")))
 }
 
 /// Stand-ins for the outside world, on loopback.
@@ -284,6 +323,7 @@ impl Settings {
             serde_json::from_value(tree).map_err(|e| Error::Message(format!("config: settings: {e}")))?;
         settings.payments.check().map_err(Error::Message)?;
         settings.telegram.check().map_err(Error::Message)?;
+        settings.backup.check().map_err(Error::Message)?;
         if *environment == Environment::Production {
             settings.fit_for_production()?;
         }
@@ -335,6 +375,20 @@ impl Settings {
     #[must_use]
     pub fn content_security_policy(&self) -> String {
         analytics::policy(&self.gtm_id)
+    }
+
+    /// As they were under the key before; `None` when there is none.
+    #[must_use]
+    pub fn before(&self) -> Option<Self> {
+        let previous = self.secret_key_previous.clone();
+        let is_set = !previous.expose_secret().is_empty();
+        is_set.then(|| Self { secret_key: previous, secret_key_previous: SecretString::default(), ..self.clone() })
+    }
+
+    /// The keys under which something of this purpose may have been made: the one now, and the one before.
+    #[must_use]
+    pub fn derived_keys(&self, purpose: &str) -> Vec<[u8; 32]> {
+        [Some(self.clone()), self.before()].into_iter().flatten().map(|it| it.derived_key(purpose)).collect()
     }
 
     /// 32 bytes derived from the secret key; `purpose` keeps the uses apart.

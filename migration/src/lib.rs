@@ -64,6 +64,9 @@ mod m20261129_000090_gallery;
 mod m20261129_000091_shares;
 mod m20261129_000092_exports;
 mod m20261129_000093_pace;
+mod m20261129_000100_backups;
+mod m20261129_000101_object_sizes;
+mod m20261129_000102_store_sizes;
 
 pub struct Migrator;
 
@@ -126,6 +129,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000091_shares::Migration),
             Box::new(m20261129_000092_exports::Migration),
             Box::new(m20261129_000093_pace::Migration),
+            Box::new(m20261129_000100_backups::Migration),
+            Box::new(m20261129_000101_object_sizes::Migration),
+            Box::new(m20261129_000102_store_sizes::Migration),
             // migrations
         ]
     }

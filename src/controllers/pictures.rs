@@ -2,7 +2,7 @@
 
 use axum::{
     Form,
-    extract::State,
+    extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -25,13 +25,21 @@ use crate::{
     views::{self, turns::facts},
 };
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Look {
+    /// `1` shows it beside the picture that it was made from.
+    compare: String,
+}
+
 async fn show(
     State(ctx): State<AppContext>,
     CurrentUser(user): CurrentUser,
     OwnAsset(asset): OwnAsset,
     page: Page,
+    Query(look): Query<Look>,
 ) -> Result<Response> {
-    self::page(&ctx, &user, page, &asset, StatusCode::OK).await
+    self::page(&ctx, &user, page, &asset, &look, StatusCode::OK).await
 }
 
 /// The picture with its words and settings, its neighbours in the gallery and the links to it.
@@ -40,6 +48,7 @@ pub(super) async fn page(
     user: &users::Model,
     page: Page,
     asset: &assets::Model,
+    look: &Look,
     status: StatusCode,
 ) -> Result<Response> {
     let generation = generations::of_asset(&ctx.db, asset.id).await?.ok_or(Error::NotFound)?;
@@ -61,10 +70,18 @@ pub(super) async fn page(
     picture["created_at"] = json!(asset.created_at.to_rfc3339());
     picture["favorite"] = json!(asset.favorite);
     picture["new_url"] = json!(format!("/app/conversations?input={}#composer", asset.pid));
+    // The same wish with this picture to start from, near it or far from it.
+    let vary =
+        |strength: &str| format!("{url}?from={}&input={}&strength={strength}#composer", generation.pid, asset.pid);
+    picture["vary_little_url"] = json!(vary("0.3"));
+    picture["vary_much_url"] = json!(vary("0.7"));
     picture["reuse_url"] = json!(format!("{url}?from={}#composer", generation.pid));
     picture["conversation_url"] = json!(format!("{url}#turn-{}", generation.pid));
+    let source = generation.source(&ctx.db).await?.filter(|source| source.deleted_at.is_none());
     let content = json!({
         "picture": picture,
+        "source": source.as_ref().map(|source| views::assets::picture(source, "The picture this was made from", &url)),
+        "compares": look.compare == "1",
         "newer_url": beside(newer),
         "older_url_of_picture": beside(older),
         "links": links,

@@ -49,7 +49,8 @@ async fn create(
         Sharing::Gone => Err(Error::NotFound),
         Sharing::TooMany => {
             let page = page.saying("error", "This picture has ten links already. Take one back first.");
-            pictures::page(&ctx, &user, page, &asset, StatusCode::UNPROCESSABLE_ENTITY).await
+            pictures::page(&ctx, &user, page, &asset, &pictures::Look::default(), StatusCode::UNPROCESSABLE_ENTITY)
+                .await
         }
     }
 }

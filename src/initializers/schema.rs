@@ -93,8 +93,9 @@ fn file(uri: &str) -> Option<String> {
     (!path.is_empty() && !path.contains(":memory:")).then(|| path.to_owned())
 }
 
-/// Where, but not with which password.
-fn unreachable(uri: &str, error: &str) -> Error {
+/// What an operator is told of a database that does not answer: where it is, but not with which password.
+#[must_use]
+pub fn unreachable(uri: &str, error: &str) -> Error {
     let place = url::Url::parse(uri)
         .ok()
         .and_then(|url| Some(format!("{}:{}{}", url.host_str()?, url.port().unwrap_or(5432), url.path())));

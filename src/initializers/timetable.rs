@@ -8,6 +8,7 @@ use loco_rs::{
     app::{AppContext, Initializer},
     bgworker::BackgroundWorker,
     boot::StartMode,
+    config::Config,
 };
 use serde_json::json;
 
@@ -34,6 +35,16 @@ impl Initializer for Timetable {
             });
         ctx.parts().jobs().timetable(entries.collect());
         Ok(())
+    }
+}
+
+/// Leaves out the entries of what is switched off, so that nobody waits for them.
+pub fn leave_out_what_is_off(config: &mut Config) {
+    let dir = config.settings.as_ref().and_then(|settings| settings["backup"]["dir"].as_str());
+    if dir.is_none_or(str::is_empty)
+        && let Some(scheduler) = &mut config.scheduler
+    {
+        scheduler.jobs.remove("backup");
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
         alerts::{ActiveModel, Column, Entity},
         provider_keys,
     },
-    begin, clock, insert_new, notifications,
+    backups, begin, clock, insert_new, notifications,
     provider_keys::{State, balance::dollars},
     telegram_admins, text,
     throttles::Post,
@@ -78,6 +78,8 @@ pub enum Kind {
     QueueStuck,
     DeadJob,
     PairingGuesses,
+    /// A night went by without a backup.
+    BackupOld,
 }
 
 /// Something to hear of.
@@ -116,6 +118,10 @@ pub enum Trouble<'a> {
         attempts: i32,
     },
     PairingGuesses,
+    /// Since when, where there is a last one.
+    BackupOld {
+        hours: Option<i64>,
+    },
 }
 
 impl Trouble<'_> {
@@ -130,6 +136,7 @@ impl Trouble<'_> {
             Self::QueueStuck { .. } => Kind::QueueStuck,
             Self::DeadJob { .. } => Kind::DeadJob,
             Self::PairingGuesses => Kind::PairingGuesses,
+            Self::BackupOld { .. } => Kind::BackupOld,
         }
     }
 
@@ -142,7 +149,7 @@ impl Trouble<'_> {
             }
             Self::Payment { subject, .. } => subject.clone(),
             Self::DeadJob { id, .. } => format!("job:{id}"),
-            Self::QueueStuck { .. } | Self::PairingGuesses => "all".to_owned(),
+            Self::QueueStuck { .. } | Self::PairingGuesses | Self::BackupOld { .. } => "all".to_owned(),
         }
     }
 
@@ -191,6 +198,13 @@ impl Trouble<'_> {
             Self::PairingGuesses => json!({
                 "title": "Somebody guesses pairing codes",
                 "says": "Too many wrong codes were typed at the server's console. Further ones are refused for a while.",
+            }),
+            Self::BackupOld { hours } => json!({
+                "title": "The last backup is old",
+                "says": match hours {
+                    Some(hours) => format!("It was taken {hours} hours ago. nproxy task backup says why none followed."),
+                    None => "None was ever taken. nproxy task backup says why.".to_owned(),
+                },
             }),
         }
     }
@@ -304,6 +318,10 @@ pub async fn look(ctx: &AppContext) -> Result<()> {
     let minutes = waiting.map_or(0, |since| (now - since).num_minutes());
     when(&txn, waiting.is_some(), &Trouble::QueueStuck { minutes }).await?;
     look_for_the_dead(&txn).await?;
+    let backups = backups::standing(ctx, &txn).await?;
+    let is_old = backups.as_ref().is_some_and(|it| it.is_late);
+    let hours = backups.and_then(|it| it.last).map(|last| (now - last.taken_at).num_hours());
+    when(&txn, is_old, &Trouble::BackupOld { hours }).await?;
     if let Some(alarm) = open_one(&txn, Kind::PairingGuesses, "all").await?
         && alarm.opened_at <= now - GUESSES_OVER
     {

@@ -78,7 +78,9 @@ pub async fn store(ctx: &AppContext, folder: &str, picture: Picture) -> Result<S
         sha256: sha256(&picture.bytes),
         picture,
     };
-    storage_objects::reserve(&ctx.db, &stored.keys()).await?;
+    let [picture, thumbnail] = stored.keys();
+    let sizes = [(picture, stored.picture.bytes.len()), (thumbnail, stored.picture.thumbnail.len())];
+    storage_objects::reserve(&ctx.db, &sizes).await?;
     ctx.storage.upload(Path::new(&stored.thumb_key), &stored.picture.thumbnail).await?;
     ctx.storage.upload(Path::new(&stored.storage_key), &stored.picture.bytes).await?;
     Ok(stored)

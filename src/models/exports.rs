@@ -263,7 +263,7 @@ impl Model {
         let key = format!("exports/{}/{}.zip", self.pid, PlainToken::mint().expose());
         let pictures = archive.pictures();
         let bytes = archive.close()?;
-        storage_objects::reserve(&ctx.db, &[&key]).await?;
+        storage_objects::reserve(&ctx.db, &[(&key, bytes.len())]).await?;
         let part = Part { bytes: bytes.len() as u64, pictures, key };
         ctx.storage.upload(Path::new(&part.key), &bytes.into()).await?;
         Ok(part)

@@ -9,7 +9,13 @@ use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, prelude::DateTimeUtc};
 use tokio::time::timeout;
 
-use super::{_entities::proxies, clock, provider_keys::State, standing};
+use super::{
+    _entities::proxies,
+    backups, clock,
+    provider_keys::State,
+    room::{self, MIB},
+    standing,
+};
 use crate::{
     adapters::{mail, payments::Processor},
     context::Nproxy,
@@ -64,13 +70,40 @@ pub async fn look(ctx: &AppContext) -> Vec<Part> {
     };
     let (mut parts, processors) = join(own, processors(ctx)).await;
     parts.extend(processors);
-    parts.push(Part::new(
-        "Backups",
-        Condition::Warns,
-        "never: there are none yet",
-        "copy the database and the pictures elsewhere",
-    ));
+    let (disk, backups) = join(disk(ctx), backups(ctx)).await;
+    parts.extend([disk, backups]);
     parts
+}
+
+async fn disk(ctx: &AppContext) -> Part {
+    const MAKE_ROOM: &str = "make room: nothing can be stored on a full disk";
+    let Some(room) = timeout(PATIENCE, room::least(ctx)).await.unwrap_or(None) else {
+        return Part::down("Disk", "does not answer", "look at STORAGE_DIR and at what is mounted there");
+    };
+    let says = format!("{} of {} MiB left at {}", room.free / MIB, room.all / MIB, room.folder.display());
+    if room.is_full() {
+        return Part::down("Disk", says, MAKE_ROOM);
+    }
+    if room.is_scarce() { Part::new("Disk", Condition::Warns, says, MAKE_ROOM) } else { Part::well("Disk", says) }
+}
+
+async fn backups(ctx: &AppContext) -> Part {
+    const NAME: &str = "Backups";
+    let asked = in_time(async { Ok((backups::standing(ctx, &ctx.db).await?, clock::now(&ctx.db).await?)) }).await;
+    let Some((standing, now)) = asked else { return Part::down(NAME, "cannot be asked for", "the database first") };
+    let Some(standing) = standing else {
+        let remedy = "set BACKUP_RECIPIENT and BACKUP_DIR; nproxy task backup_identity makes the key";
+        return Part::new(NAME, Condition::Warns, "never: none are taken", remedy);
+    };
+    let says = match &standing.last {
+        Some(last) => format!("the last one was taken {} hours ago", (now - last.taken_at).num_hours()),
+        None => "none was taken yet".to_owned(),
+    };
+    if standing.is_late {
+        Part::down(NAME, says, "nproxy task backup says why none followed")
+    } else {
+        Part::well(NAME, says)
+    }
 }
 
 /// Jobs are rows: without Redis they run all the same, only later.

@@ -7,7 +7,7 @@ use loco_rs::{Result, app::AppContext};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use sea_orm::Iterable;
 
-use super::{clock, provider_keys, standing, text};
+use super::{backups, clock, provider_keys, room, standing, storage_objects::size, text};
 
 /// Accounts whose balance is told, the emptiest first.
 const BALANCES: usize = 200;
@@ -28,6 +28,12 @@ pub fn describe() {
     describe_gauge!("nproxy_jobs_dead", "Jobs that were given up");
     describe_gauge!("nproxy_queue_age_seconds", "Since when the oldest job is due");
     describe_gauge!("nproxy_payment_age_seconds", "Since when the oldest news of a payment waits");
+    describe_gauge!("nproxy_backup_age_seconds", "How old the last backup is");
+    describe_gauge!("nproxy_backup_bytes", "How large the last backup is");
+    describe_gauge!("nproxy_stored_objects", "Objects in the store");
+    describe_gauge!("nproxy_stored_bytes", "Bytes in the store");
+    describe_gauge!("nproxy_disk_free_bytes", "Room left on the disk beneath a folder of this process");
+    describe_gauge!("nproxy_disk_bytes", "Size of the disk beneath a folder of this process");
     describe_counter!("nproxy_requests_total", "Requests to the site by the class of their answer");
 }
 
@@ -95,6 +101,19 @@ pub async fn look(ctx: &AppContext) -> Result<()> {
         |since: Option<chrono::DateTime<chrono::Utc>>| since.map_or(0, |since| (now - since).num_seconds().max(0));
     set("nproxy_queue_age_seconds", age(queue.waits_since), &[]);
     set("nproxy_payment_age_seconds", age(queue.payment_since), &[]);
+    if let Some(last) = backups::standing(ctx, db).await?.and_then(|backups| backups.last) {
+        set("nproxy_backup_age_seconds", age(Some(last.taken_at)), &[]);
+        set("nproxy_backup_bytes", last.bytes, &[]);
+    }
+    if let Some(stored) = size::last(db).await? {
+        set("nproxy_stored_objects", stored.objects, &[]);
+        set("nproxy_stored_bytes", stored.bytes, &[]);
+    }
+    for room in room::look(ctx).await.into_iter().filter_map(|(_, room)| room.ok()) {
+        let folder = room.folder.display().to_string();
+        set("nproxy_disk_free_bytes", count(room.free), &[("folder", &folder)]);
+        set("nproxy_disk_bytes", count(room.all), &[("folder", &folder)]);
+    }
     Ok(())
 }
 

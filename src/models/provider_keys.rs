@@ -7,6 +7,7 @@ pub mod editing;
 pub mod health;
 pub(crate) mod incidents;
 mod lease;
+pub mod rules;
 mod transitions;
 
 use std::collections::HashMap;

@@ -26,6 +26,8 @@ pub const DAYS: [i64; 3] = [7, 1, 30];
 /// Links to one picture that may be open at once.
 const OPEN_MAX: u64 = 10;
 
+const PURPOSE: &str = "share-link";
+
 /// What became of the wish for a link.
 #[derive(Debug)]
 pub enum Sharing {
@@ -88,7 +90,7 @@ pub async fn own(db: &impl ConnectionTrait, user: &users::Model, pid: Uuid) -> R
 /// # Errors
 /// The database does not answer.
 pub async fn behind(ctx: &AppContext, token: &str) -> Result<Option<(Model, assets::Model)>> {
-    let Some(pid) = tokens::unseal(&key(ctx), token) else { return Ok(None) };
+    let Some(pid) = tokens::unseal(&ctx.parts().settings().derived_keys(PURPOSE), token) else { return Ok(None) };
     let now = clock::now(&ctx.db).await?;
     let Some(share) = open(now).filter(Column::Pid.eq(pid)).one(&ctx.db).await? else { return Ok(None) };
     let asset = assets::by_id(&ctx.db, share.asset_id).await?;
@@ -127,5 +129,5 @@ fn open(now: DateTimeUtc) -> Select<Entity> {
 }
 
 fn key(ctx: &AppContext) -> [u8; 32] {
-    ctx.parts().settings().derived_key("share-link")
+    ctx.parts().settings().derived_key(PURPOSE)
 }

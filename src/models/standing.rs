@@ -3,6 +3,8 @@
 
 mod figures;
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
@@ -11,15 +13,17 @@ use sea_orm::{
     prelude::DateTimeUtc,
     sea_query::{Expr, SimpleExpr},
 };
+use tokio::time::timeout;
 
 use super::{
     _entities::{allowances, attempts, invoices, proxies, runs, storage_objects},
     allowances::Kind,
     attempts::OPEN,
-    clock,
+    backups, clock,
     invoices::State as Invoiced,
     provider_keys,
-    storage_objects::State as Stored,
+    room::{self, Room},
+    storage_objects::{State as Stored, size},
 };
 use crate::adapters::images::Output;
 
@@ -37,6 +41,9 @@ const SOON: TimeDelta = TimeDelta::days(3);
 /// Accounts that are shown with their days, the emptiest first.
 const BALANCES: usize = 12;
 
+/// A disk that takes longer is left out.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Everything the dashboard shows.
 #[derive(Debug)]
 pub struct Standing {
@@ -51,6 +58,12 @@ pub struct Standing {
     pub resting_proxies: u64,
     pub queue: QueueFigures,
     pub uploads_waiting: u64,
+    /// `None` while no backups are taken.
+    pub backups: Option<backups::Standing>,
+    /// `None` before anybody counted.
+    pub stored: Option<size::Model>,
+    /// The fullest disk of this process; `None` when none answers in time.
+    pub room: Option<Room>,
 }
 
 /// What was paid on one day in one currency, in its smallest unit.
@@ -114,6 +127,9 @@ pub async fn look(ctx: &AppContext) -> Result<Standing> {
         resting_proxies: proxies::Entity::find().filter(proxies::Column::RestUntil.gt(now)).count(db).await?,
         queue: queue(db).await?,
         uploads_waiting: uploads_waiting(db, now - TimeDelta::hours(1)).await?,
+        backups: backups::standing(ctx, db).await?,
+        stored: size::last(db).await?,
+        room: timeout(PATIENCE, room::least(ctx)).await.unwrap_or(None),
         now,
     })
 }

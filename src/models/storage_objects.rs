@@ -2,6 +2,7 @@
 //! between, something of ours knows the key. `pending → live → doomed → gone`, and then the row is taken away.
 
 pub mod check;
+pub mod size;
 pub mod sweep;
 
 use std::path::Path;
@@ -32,14 +33,15 @@ pub enum State {
     Gone,
 }
 
-/// Before the bytes: from now on the keys are known.
-pub(super) async fn reserve(db: &impl ConnectionTrait, keys: &[&str]) -> Result<()> {
+/// Before the bytes: from now on the keys are known, and how much will lie under them.
+pub(super) async fn reserve(db: &impl ConnectionTrait, objects: &[(&str, usize)]) -> Result<()> {
     let now = clock::now(db).await?;
-    let rows = keys.iter().map(|key| ActiveModel {
+    let rows = objects.iter().map(|(key, bytes)| ActiveModel {
         storage_key: Set((*key).to_owned()),
         state: Set(text(State::Pending)),
         created_at: Set(now),
         changed_at: Set(now),
+        bytes: Set(Some(i64::try_from(*bytes).unwrap_or(i64::MAX))),
         ..Default::default()
     });
     Entity::insert_many(rows).exec_without_returning(db).await?;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::models::{
+    backups::Standing as Backups,
     catalogue::money,
     health::{Condition, Part},
     standing::{DAYS, Outcome, Purse, Revenue, Standing},
@@ -188,8 +189,46 @@ fn tiles(standing: &Standing) -> Vec<Tile> {
             if standing.uploads_waiting > 0 { "warning" } else { "" },
             "/admin/health",
         ),
-        tile("Last backup", "never".into(), "there are no backups yet".into(), "warning", "/admin/health"),
+        stored(standing),
+        room(standing),
+        backup(standing),
     ]
+}
+
+fn stored(Standing { now, stored, .. }: &Standing) -> Tile {
+    let (value, note) = match stored {
+        Some(size) => (
+            bytes(size.bytes.unsigned_abs()),
+            format!("{} files, counted {} ago", size.objects, age(*now, size.counted_at)),
+        ),
+        None => ("–".into(), "not counted yet".into()),
+    };
+    Tile { label: "Stored", value, note, tone: "", url: "/admin/health" }
+}
+
+fn room(Standing { room, .. }: &Standing) -> Tile {
+    let (value, note, tone) = match room {
+        Some(room) if room.is_full() => (bytes(room.free), format!("of {}: full", bytes(room.all)), "error"),
+        Some(room) if room.is_scarce() => (bytes(room.free), format!("of {}", bytes(room.all)), "warning"),
+        Some(room) => (bytes(room.free), format!("of {}", bytes(room.all)), ""),
+        None => ("–".into(), "the disk does not answer".into(), "error"),
+    };
+    Tile { label: "Room on disk", value, note, tone, url: "/admin/health" }
+}
+
+fn backup(Standing { now, backups, .. }: &Standing) -> Tile {
+    let (value, note, tone) = match backups {
+        None => ("never".into(), "none are taken".into(), "warning"),
+        Some(Backups { last: None, is_late }) => {
+            ("never".into(), "the first is due tonight".into(), if *is_late { "error" } else { "" })
+        }
+        Some(Backups { last: Some(last), is_late }) => (
+            format!("{} ago", age(*now, last.taken_at)),
+            format!("{}, {} files", bytes(last.bytes.unsigned_abs()), last.objects),
+            if *is_late { "error" } else { "" },
+        ),
+    };
+    Tile { label: "Last backup", value, note, tone, url: "/admin/health" }
 }
 
 fn success(standing: &Standing) -> (i64, i64) {
@@ -295,6 +334,17 @@ fn days(now: DateTime<Utc>) -> Vec<String> {
     (0..DAYS).rev().map(|ago| (today - TimeDelta::days(ago)).format("%Y-%m-%d").to_string()).collect()
 }
 
+/// In the largest unit that leaves a whole number of it.
+fn bytes(count: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let (mut rest, mut tenths, mut unit) = (count, 0, 0);
+    while rest >= 1000 && unit + 1 < units.len() {
+        (rest, tenths, unit) = (rest / 1000, rest % 1000 / 100, unit + 1);
+    }
+    let name = units.get(unit).copied().unwrap_or_default();
+    if unit == 0 { format!("{rest} {name}") } else { format!("{rest}.{tenths} {name}") }
+}
+
 fn seconds(ms: i64) -> String {
     format!("{}.{} s", ms / 1000, ms % 1000 / 100)
 }
@@ -320,6 +370,11 @@ mod tests {
     #[test]
     fn words_for_figures() {
         assert_eq!(seconds(1234), "1.2 s");
+        for (count, words) in
+            [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345_678, "12.3 MB"), (5 << 40, "5.4 TB")]
+        {
+            assert_eq!(bytes(count), words);
+        }
         let now: DateTime<Utc> = "2026-11-29T12:00:00Z".parse().unwrap();
         for (seconds, words) in [(-3, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (172_800, "2 days")] {
             assert_eq!(age(now, now - TimeDelta::seconds(seconds)), words);

@@ -44,6 +44,9 @@ async fn at_the_deadline_what_is_there_counts() {
     assert_eq!(page.texts(".cell img").len(), 1, "{}", page.text());
     assert!(page.text().contains("One picture did not come. You were not charged for it."), "{}", page.text());
     assert_eq!(app.story("ada").await, "trial: grant 3 / hold -2 / capture -1 / release 1");
+    let blamed = "SELECT COUNT(*) FROM provider_keys WHERE state <> 'active' OR consecutive_failures > 0";
+    assert_eq!(app.count(blamed).await, 0, "our clock cut the call off, so no key is to blame");
+    assert_eq!(app.count("SELECT COUNT(*) FROM attempts WHERE outcome = 'ambiguous'").await, 1);
     app.finish().await;
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use nproxy::models::{
     activities::Actor,
+    backups,
     provider_keys::{activation, balance},
     standing,
 };
@@ -183,8 +184,21 @@ async fn prometheus_reads_the_metrics() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     let ada = app.sign_in("ada").await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let process = Process::all(&app, &[("METRICS_PORT", &port.to_string()), ("BINDING", "127.0.0.1")]);
+    let (_, recipient) = backups::new_identity();
+    let (dir, port) = (app.folder.path().join("backups").display().to_string(), port.to_string());
+    let settings = [
+        ("METRICS_PORT", port.as_str()),
+        ("BINDING", "127.0.0.1"),
+        ("BACKUP_DIR", &dir),
+        ("BACKUP_RECIPIENT", &recipient),
+    ];
+    let process = Process::all(&app, &settings);
     ada.make("a lighthouse", &[]).await;
+    app.task("object_sweep", &[]).await.unwrap();
+    app.sql(
+        "INSERT INTO backups (name, bytes, objects, taken_at) SELECT 'one', 1234, 2, created_at FROM users WHERE id = 1",
+    )
+    .await;
     balance::enter(&app.ctx, app.key("sandbox-k2").await.id, 12_500_000, &Actor::Cli).await.unwrap();
     let url = format!("http://127.0.0.1:{port}/metrics");
     let metrics = eventually("the metrics of a picture", || async {
@@ -205,6 +219,11 @@ async fn prometheus_reads_the_metrics() {
         "nproxy_jobs_dead 0",
         "nproxy_queue_age_seconds ",
         "nproxy_payment_age_seconds 0",
+        "nproxy_backup_age_seconds ",
+        "nproxy_backup_bytes 1234",
+        "nproxy_stored_objects 2",
+        "nproxy_stored_bytes ",
+        "nproxy_disk_free_bytes{folder=",
     ] {
         assert!(metrics.lines().any(|it| it.starts_with(line)), "{line} is not in\n{metrics}");
     }

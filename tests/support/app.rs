@@ -51,6 +51,8 @@ pub struct Setup {
     pub postgres: Option<String>,
     /// Where people arrange a payment by hand; empty = not offered.
     pub manual_payment_url: &'static str,
+    /// `settings.backup`, as the configuration writes it; null = none are taken.
+    pub backup: Value,
     /// A Redis for hints about jobs; otherwise the one of the whole run, if there is one.
     pub redis: Option<String>,
 }
@@ -69,6 +71,7 @@ impl Default for Setup {
             landing_url: "",
             postgres: None,
             manual_payment_url: "",
+            backup: Value::Null,
             redis: None,
         }
     }
@@ -373,6 +376,9 @@ async fn config(
     settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });
     settings["gtm_id"] = json!(setup.gtm_id);
     settings["landing_url"] = json!(setup.landing_url);
+    if !setup.backup.is_null() {
+        settings["backup"] = setup.backup.clone();
+    }
     settings["sandbox"]["on"] = json!(false);
     // `bin/test --redis`: the hints of all applications under test go through one Redis.
     let redis = setup.redis.clone().or_else(|| std::env::var("TEST_REDIS_URL").ok());

@@ -10,7 +10,7 @@ use super::{Person, TestApp};
 /// What somebody of the house keeps beside the password.
 #[derive(Debug, Clone)]
 pub struct Phone {
-    secret: String,
+    pub secret: String,
     pub recovery_codes: Vec<String>,
 }
 
@@ -54,9 +54,14 @@ impl TestApp {
 
 /// Sets the second factor up as a person does: reads the secret off the page, types the first code.
 pub async fn enrol(person: &Person) -> Phone {
+    enrol_with(person, PASSWORD).await
+}
+
+/// The same for somebody with a password of their own.
+pub async fn enrol_with(person: &Person, password: &str) -> Phone {
     let page = person.get("/admin/second-factor/enrolment").await.html();
     let secret = page.texts("#secret").concat().replace(' ', "");
-    let form = page.form("form[action='/admin/second-factor/enrolment']").fill("password", PASSWORD);
+    let form = page.form("form[action='/admin/second-factor/enrolment']").fill("password", password);
     let done = person.submit(&form.fill("code", &code_of(&secret, 0))).await;
     assert_eq!(done.status, 200, "the second factor is set up: {}", done.html().text());
     Phone { secret, recovery_codes: done.html().texts("#recovery-codes li") }

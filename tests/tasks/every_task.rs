@@ -6,7 +6,7 @@ use super::quiet;
 use crate::support::{Finished, TestApp, eventually};
 
 /// Tasks that look at what is there and say by their exit code whether it is right: without arguments they may fail.
-const JUDGES: [&str; 3] = ["ledger_check", "object_check", "invoice_reconcile"];
+const JUDGES: [&str; 5] = ["ledger_check", "object_check", "invoice_reconcile", "doctor", "backup"];
 
 /// The tasks that the binary lists, with what it says about each.
 async fn listed(app: &TestApp) -> Vec<(String, String)> {

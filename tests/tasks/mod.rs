@@ -2,6 +2,8 @@
 
 mod allowances;
 mod audit;
+mod backups;
+mod doctor;
 mod every_task;
 mod invoices;
 mod keys;

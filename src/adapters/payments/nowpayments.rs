@@ -98,6 +98,16 @@ impl Nowpayments {
         })
     }
 
+    /// The key is asked for only with the account's sign-in: nothing else of the API answers to it without a payment.
+    pub(super) async fn check(&self, http: &Http) -> Result<(), Failure> {
+        let private = self.private();
+        self.call(http, &["status"], &[], None, None, &private).await?;
+        if self.account.is_some() {
+            self.sign_in(http).await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn create(&self, http: &Http, order: &Order<'_>) -> Result<Checkout, Failure> {
         let ours = |what| Failure::Refused { evidence: Evidence::new(None, what, &[]) };
         let amount: Option<f64> = order.price.in_words().parse().ok();

@@ -108,6 +108,14 @@ impl Processor {
         }
     }
 
+    /// Whether it answers, and takes our key where it can be asked without making anything.
+    pub async fn check(&self, http: &Http) -> Result<(), Failure> {
+        match self {
+            Self::Btcpay(it) => it.find(http, "nproxy-doctor").await.map(drop),
+            Self::Nowpayments(it) => it.check(http).await,
+        }
+    }
+
     /// Whether a webhook is genuine, over its raw bytes, and what it hints at.
     ///
     /// # Errors

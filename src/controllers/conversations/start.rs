@@ -22,6 +22,8 @@ pub(super) struct Start {
     pub from: String,
     /// A picture of one's own to work on.
     pub input: String,
+    /// How far from that picture, 0 to 1; otherwise as the turn had it.
+    pub strength: String,
     /// The turn before which a page of turns ends.
     pub before: String,
     /// Somebody is about to write while pictures are made: the page must not go away under them.
@@ -61,7 +63,9 @@ impl Start {
                 Some(input) => Some(input),
                 None => generation.source(&ctx.db).await?,
             };
-            return Ok(Draft::of_generation(&generation, &generation.params()?, true, source));
+            let draft = Draft::of_generation(&generation, &generation.params()?, true, source);
+            let strength = self.strength.parse().ok().filter(|it| (0.0..=1.0).contains(it));
+            return Ok(Draft { strength: strength.or(draft.strength), ..draft });
         }
         // In a conversation the last settings go on.
         if let Some(conversation) = conversation

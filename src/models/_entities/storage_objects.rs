@@ -13,6 +13,7 @@ pub struct Model {
     pub state: String,
     pub created_at: DateTimeUtc,
     pub changed_at: DateTimeUtc,
+    pub bytes: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

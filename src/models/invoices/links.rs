@@ -6,6 +6,8 @@ use uuid::Uuid;
 use super::Model;
 use crate::{context::Nproxy, models::tokens};
 
+const PURPOSE: &str = "invoice-link";
+
 /// The address of an invoice's page for whoever holds it.
 ///
 /// # Errors
@@ -19,9 +21,9 @@ pub fn link(ctx: &AppContext, invoice: &Model) -> Result<String> {
 /// The invoice that a token opens; none for one that was not made here.
 #[must_use]
 pub fn of_link(ctx: &AppContext, token: &str) -> Option<Uuid> {
-    tokens::unseal(&key(ctx), token)
+    tokens::unseal(&ctx.parts().settings().derived_keys(PURPOSE), token)
 }
 
 fn key(ctx: &AppContext) -> [u8; 32] {
-    ctx.parts().settings().derived_key("invoice-link")
+    ctx.parts().settings().derived_key(PURPOSE)
 }

@@ -1,4 +1,4 @@
-//! What an outcome does to its key. The whole table is `verdict`; everything else carries it out.
+//! What an outcome does to its key. The whole table is [`rules::verdict`]; everything here carries it out.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use sea_orm::{
 use super::{
     Column, Entity, Leased, Model, State, balance,
     incidents::{self, Strike},
-    transitions::{ASKED_TO_REST, Change, with_jitter},
+    rules::{self, STRIKES_UNTIL_REVIEW, Verdict, strikes_out},
+    transitions::{ASKED_TO_REST, Change},
 };
 use crate::{
     adapters::images::Failure,
@@ -26,39 +27,8 @@ use crate::{
     },
 };
 
-/// The eleventh failure in a row, across rests, sends a key to a person.
-pub(super) const STRIKES_UNTIL_REVIEW: i64 = 10;
-
 /// A model that a key may not use today it will hardly use in five minutes.
 const MODEL_ACCESS_REST: TimeDelta = TimeDelta::hours(12);
-
-/// What a failure means for the key it happened on.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    /// Not the key's fault.
-    Innocent,
-    /// Rests for at least so long, without a strike.
-    Rest(Option<Duration>),
-    /// This key is not asked for this model for a while; other models it serves.
-    Exclude,
-    /// A strike, and a rest; a person looks at the eleventh.
-    Strike,
-    /// Out until a person acts.
-    Out(State),
-}
-
-fn verdict(failure: &Failure) -> Verdict {
-    match failure {
-        Failure::Refused { .. } | Failure::Empty { .. } | Failure::OurFault { .. } => Verdict::Innocent,
-        // The proxy's doing. Where the same key is tried directly afterwards, that call speaks for the key.
-        Failure::ProxyFault { .. } => Verdict::Innocent,
-        Failure::ModelAccess { .. } => Verdict::Exclude,
-        Failure::RateLimited { retry_after, .. } => Verdict::Rest(*retry_after),
-        Failure::Transient { .. } | Failure::NotSent { .. } | Failure::Ambiguous { .. } => Verdict::Strike,
-        Failure::Credential { .. } => Verdict::Out(State::ManualReview),
-        Failure::OutOfFunds { .. } => Verdict::Out(State::OutOfFunds),
-    }
-}
 
 /// A picture arrived: the count of failures starts anew, a key on probation is a member again, and one that came back
 /// carries twice as much from now on. `cost` in millionths of a dollar is taken off a balance that is known.
@@ -107,7 +77,7 @@ pub(crate) async fn failed(
     leased: &Leased,
     failure: &Failure,
 ) -> Result<()> {
-    let verdict = verdict(failure);
+    let verdict = rules::verdict(failure);
     // Before the key's row is touched: an incident that closes takes them in this order.
     let withheld = verdict == Verdict::Strike && incidents::withhold(txn, leased, failure.class()).await?;
     // Locked: of two answers at the same time the second has to see what the first has made of the key.
@@ -142,10 +112,10 @@ pub(crate) async fn failed(
         Verdict::Strike => {
             let strikes = key.consecutive_failures + 1;
             incidents::mark(txn, &key, &Strike { class: reason, at: now, incident_id: None }).await?;
-            if strikes > STRIKES_UNTIL_REVIEW && !incidents::may_be_everybody(txn, &key, now).await? {
+            if strikes_out(strikes) && !incidents::may_be_everybody(txn, &key, now).await? {
                 Change::out(State::ManualReview, reason, strikes)
             } else {
-                let rest = with_jitter(ctx.parts().settings().pool.cooldown());
+                let rest = rules::with_jitter(ctx.parts().settings().pool.cooldown(), &mut rand::rng());
                 Change::rest(reason, key.rest_until(now, rest), strikes)
             }
         }

@@ -3,7 +3,6 @@
 //! time. The first picture closes it. If that picture is the very first probe, and of a key that had not failed, it was no
 //! incident: the strikes stand after all.
 
-use chrono::TimeDelta;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait,
@@ -13,8 +12,8 @@ use serde_json::json;
 
 use super::{
     Leased, Model, State,
-    health::STRIKES_UNTIL_REVIEW,
-    transitions::{ASKED_TO_REST, Change, with_jitter},
+    rules::{self, FEWEST, PROBE_EVERY, STRIKES_UNTIL_REVIEW, WINDOW, strikes_out},
+    transitions::{ASKED_TO_REST, Change},
 };
 use crate::{
     context::Nproxy,
@@ -28,18 +27,6 @@ use crate::{
         begin, clock, insert_new,
     },
 };
-
-/// Failures this close together may have one cause.
-const WINDOW: TimeDelta = TimeDelta::seconds(10);
-
-/// So many keys, or half of the pool, failing alike: that is the provider.
-const KEYS_ALIKE: usize = 3;
-
-/// One key alone says nothing about its provider.
-const FEWEST: usize = 2;
-
-/// While an incident is open, one call goes out in this time.
-const PROBE_EVERY: TimeDelta = TimeDelta::seconds(1);
 
 /// What is noted of a strike.
 pub(super) struct Strike<'a> {
@@ -137,7 +124,7 @@ pub(crate) async fn judge(ctx: &AppContext, provider: &str) -> Result<()> {
     if let Some(alike) = failing_alike(&recent, pool_size(&txn, provider).await?) {
         return begin_incident(txn, provider, &alike, now).await;
     }
-    let struck_out: Vec<_> = earlier.iter().filter(|key| key.consecutive_failures > STRIKES_UNTIL_REVIEW).collect();
+    let struck_out: Vec<_> = earlier.iter().filter(|key| strikes_out(key.consecutive_failures)).collect();
     for key in &struck_out {
         key.shift(&txn, &Change::out(State::ManualReview, key.struck_as(), key.consecutive_failures)).await?;
     }
@@ -178,8 +165,7 @@ fn failing_alike(recent: &[Model], pool: usize) -> Option<Vec<&Model>> {
         }
     }
     let largest = groups.into_iter().max_by_key(Vec::len)?;
-    let enough = largest.len() >= FEWEST && (largest.len() >= KEYS_ALIKE || 2 * largest.len() >= pool);
-    enough.then_some(largest)
+    rules::is_the_provider(largest.len(), pool).then_some(largest)
 }
 
 async fn begin_incident(txn: DatabaseTransaction, provider: &str, alike: &[&Model], now: DateTimeUtc) -> Result<()> {
@@ -239,13 +225,17 @@ async fn close(ctx: &AppContext, incident: &Incident, leased: &Leased) -> Result
     let mut moved = Vec::new();
     for key in &held {
         let strikes = key.consecutive_failures + 1;
-        let change = match (was_everybody || key.state() != State::Active, strikes > STRIKES_UNTIL_REVIEW) {
+        let change = match (was_everybody || key.state() != State::Active, strikes_out(strikes)) {
             (true, _) => {
                 let_go(&txn, key).await?;
                 continue;
             }
             (false, true) => Change::out(State::ManualReview, key.struck_as(), strikes),
-            (false, false) => Change::rest(key.struck_as(), key.rest_until(now, with_jitter(cooldown)), strikes),
+            (false, false) => Change::rest(
+                key.struck_as(),
+                key.rest_until(now, rules::with_jitter(cooldown, &mut rand::rng())),
+                strikes,
+            ),
         };
         if key.shift(&txn, &change).await? {
             moved.push((key, change));

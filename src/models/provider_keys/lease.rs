@@ -12,7 +12,7 @@ use sea_orm::{
     sea_query::{Expr, Query},
 };
 
-use super::{Column, Entity, Model, State, health, incidents};
+use super::{Column, Entity, Model, State, health, incidents, rules};
 use crate::models::{
     _entities::{attempts as calls, key_exclusions, key_leases},
     attempts, begin, clock, proxies,
@@ -175,14 +175,9 @@ impl Leased {
 }
 
 impl Model {
-    /// Calls at once. A rested key is probed by one call; after it a key shows what it can with one, two, four …
+    /// Calls at once.
     fn cap(&self) -> u64 {
-        let cap = match (self.state(), self.ramp) {
-            (State::Cooldown, _) => 1,
-            (_, Some(ramp)) => std::cmp::min(ramp, self.max_concurrency),
-            (_, None) => self.max_concurrency,
-        };
-        u64::try_from(cap).unwrap_or(1)
+        u64::try_from(rules::cap(self.state(), self.ramp, self.max_concurrency)).unwrap_or(1)
     }
 }
 

@@ -2,23 +2,16 @@
 
 use chrono::TimeDelta;
 use loco_rs::Result;
-use rand::Rng;
 use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::json;
 
-use super::{Column, Entity, Model, State};
+use super::{Column, Entity, Model, State, rules::FIRST_STEP};
 use crate::models::{
     activities::{self, Actor},
     alerts, clock, text,
 };
-
-/// A key that comes back carries one call at first, then two, four … up to its own limit.
-const FIRST_STEP: i64 = 1;
-
-/// Rests end a little apart, so that keys do not come back in a crowd.
-const JITTER: f64 = 0.10;
 
 /// The reason of a rest that the vendor asked for: the class of that failure.
 pub(super) const ASKED_TO_REST: &str = "rate_limited";
@@ -111,9 +104,4 @@ impl Model {
         let until = now + TimeDelta::from_std(rest).unwrap_or(TimeDelta::days(1));
         self.cooldown_until.map_or(until, |before| std::cmp::max(before, until))
     }
-}
-
-/// The rest after a strike, a little longer for some than for others.
-pub(super) fn with_jitter(cooldown: std::time::Duration) -> std::time::Duration {
-    cooldown.mul_f64(1.0 + rand::rng().random_range(0.0..JITTER))
 }

@@ -94,11 +94,13 @@ pub(super) async fn call(
             measures::went_direct();
             continue;
         }
-        if is_ours {
+        // Cut off because the run's own time was up, a call says nothing about its key.
+        let had_its_time = !failure.is_strike() || started.elapsed() < time_left;
+        if is_ours && had_its_time {
             health::failed(ctx, &txn, leased, &failure).await?;
         }
         txn.commit().await?;
-        if failure.is_strike() {
+        if failure.is_strike() && had_its_time {
             incidents::judge(ctx, &leased.key.provider).await?;
         }
         ctx.parts().key_freed().notify_one();

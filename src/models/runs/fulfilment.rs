@@ -17,7 +17,7 @@ use crate::{
     context::Nproxy,
     models::{
         assets, attempts, begin, clock, generations, measures, outputs,
-        provider_keys::{self, Lease, Leased, Wish, health},
+        provider_keys::{self, Lease, Leased, Wish, health, rules::AMBIGUOUS_BUDGET},
         proxies,
     },
 };
@@ -27,9 +27,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How long a provider that was unwell may take for a sign of life.
 const KNOCK: Duration = Duration::from_secs(3);
-
-/// Calls of one output that may end without anybody knowing whether they were billed.
-const AMBIGUOUS_BUDGET: u64 = 1;
 
 /// Works on a run until it is final. Called again after a crash, it goes on where the last worker stopped.
 ///

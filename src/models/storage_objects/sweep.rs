@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     super::{_entities::assets as asset_rows, assets, clock, exports, text},
-    Column, Entity, State,
+    Column, Entity, State, size,
 };
 
 /// Longer than anything that is still on its way: puts, runs, clocks that differ.
@@ -66,6 +66,7 @@ pub async fn sweep(ctx: &AppContext, strays: bool) -> Result<Swept> {
         *counted = done;
         swept.failed += failed;
     }
+    size::count(&ctx.db).await?;
     if strays {
         for key in self::strays(ctx, old).await? {
             match ctx.storage.delete(Path::new(&key)).await {

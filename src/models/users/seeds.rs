@@ -3,12 +3,13 @@
 use chrono::{Months, TimeDelta};
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use serde_json::json;
 
 use super::{Column, Entity, Role, by_email, credentials, draft, text};
 use crate::{
     context::Nproxy,
     models::{
-        activities::Actor,
+        activities::{self, Actor},
         allowances::{self, Gift, Kind},
         begin, clock, insert_new,
         subscriptions::{self, Cycles},
@@ -73,6 +74,10 @@ impl Person {
             .filter(Column::Id.eq(user.id))
             .exec(&txn)
             .await?;
+        if self.role != Role::User {
+            let detail = json!({ "from": text(Role::User), "to": text(self.role), "reason": "seeded for development" });
+            activities::record(&txn, &Actor::System, "change_role", ("user", user.id), detail).await?;
+        }
         let gift = self.gift(ctx, user.id, clock::now(&txn).await?);
         let user = match self.plan {
             Plan::Trial | Plan::Running => user.activate(ctx, &txn, &Actor::System).await?,
