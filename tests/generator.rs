@@ -119,3 +119,46 @@ async fn a_table_that_is_there_gets_no_second_migration() {
     assert_eq!(debts, 1);
     assert!(copy.path().join("src/models/admin/debts.rs").exists());
 }
+
+/// F47 (DC-8): what the generator writes compiles as it is, and its pages are there: the generated test, the guard of the
+/// lists and that of the layers pass in a copy of this tree. Shares what is built already.
+#[tokio::test]
+#[ignore = "builds the whole application anew"]
+async fn a_generated_resource_compiles_and_its_test_passes() {
+    let (root, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")), TempDir::new().unwrap());
+    let mut git = Command::new("git");
+    let files = Finished::of(git.current_dir(root).args(["ls-files"])).await;
+    assert_eq!(files.code, Some(0), "{}", files.said());
+    for file in files.out.lines().filter(|file| root.join(file).is_file()) {
+        let to = copy.path().join(file);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(root.join(file), to).unwrap();
+    }
+    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), Into::into);
+    let run = async |program: &Path, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.current_dir(copy.path()).env("CARGO_TARGET_DIR", &target).env_remove("CARGO_MANIFEST_DIR");
+        let database = format!("sqlite://{}/unused.sqlite?mode=rwc", copy.path().display());
+        command.envs([("LOCO_ENV", "test"), ("SKIP_MIGRATION", "1"), ("SANDBOX", "off"), ("DATABASE_URL", &database)]);
+        let end = Finished::of(command.args(arguments).stdin(Stdio::null()).kill_on_drop(true)).await;
+        assert_eq!(end.code, Some(0), "{program:?} {arguments:?}: {}", end.said());
+        end
+    };
+    let columns = [
+        "code:string!",
+        "note:text",
+        "amount:big_int!",
+        "rest:big_int",
+        "is_open:bool!",
+        "used_at:tstz",
+        "user:references",
+    ];
+    let generate = [&["generate", "scaffold", "--without-tz", "coupon"], columns.as_slice()].concat();
+    run(Path::new(env!("CARGO_BIN_EXE_nproxy")), &generate).await;
+    run(&copy.path().join("bin/entities"), &[]).await;
+    let cargo = Path::new(env!("CARGO"));
+    run(cargo, &["test", "--locked", "--workspace", "--test", "architecture"]).await;
+    let filters = ["requests::admin::coupons", "models::lists_scale::every_list_has_its_index"];
+    let tests = run(cargo, &[&["test", "--locked", "--workspace", "--test", "all", "--"], &filters[..]].concat()).await;
+    assert!(tests.out.contains("test result: ok. 2 passed"), "{}", tests.said());
+}

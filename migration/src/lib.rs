@@ -67,6 +67,7 @@ mod m20261129_000093_pace;
 mod m20261129_000100_backups;
 mod m20261129_000101_object_sizes;
 mod m20261129_000102_store_sizes;
+mod m20261129_000110_months_of_people;
 
 pub struct Migrator;
 
@@ -132,6 +133,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000100_backups::Migration),
             Box::new(m20261129_000101_object_sizes::Migration),
             Box::new(m20261129_000102_store_sizes::Migration),
+            Box::new(m20261129_000110_months_of_people::Migration),
             // migrations
         ]
     }

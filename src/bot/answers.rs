@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use loco_rs::{Result, app::AppContext};
 
-use super::{Tries, commands::Command, pages};
+use super::{
+    Tries,
+    commands::{Change, Command},
+    pages,
+};
 use crate::{
     context::Nproxy,
     models::{
@@ -90,7 +94,18 @@ async fn to_line(ctx: &AppContext, update: &Update, admin: &Admin, text: &str, p
         Command::Keys(None) => pages::keys(ctx, 0).await?,
         Command::Keys(Some(name)) => match provider_keys::named(&ctx.db, &name).await? {
             Some(key) => pages::key(ctx, key.id).await?,
-            None => Note::new("There is no such key. /keys lists them."),
+            None => pages::no_key(),
+        },
+        Command::Activate(Change { key, reason }) => match provider_keys::named(&ctx.db, &key).await? {
+            Some(key) => {
+                let deed = Deed::Activate { key: key.id, unasked: false, reason };
+                return ask(ctx, update, admin, &deed, place).await;
+            }
+            None => pages::no_key(),
+        },
+        Command::Disable(Change { key, reason }) => match provider_keys::named(&ctx.db, &key).await? {
+            Some(key) => return ask(ctx, update, admin, &Deed::Disable { key: key.id, reason }, place).await,
+            None => pages::no_key(),
         },
         Command::User(mail) => match users::by_email(&ctx.db, &users::normalized(&mail)).await? {
             Some(user) => pages::user(ctx, &user).await?,

@@ -11,6 +11,9 @@ pub enum Command {
     Status,
     /// A key by its id or label, or all of them.
     Keys(Option<String>),
+    /// A key to be brought back or taken out, and why.
+    Activate(Change),
+    Disable(Change),
     Balances,
     User(String),
     /// An invoice, and the reason for which it is to be called paid.
@@ -27,10 +30,19 @@ pub enum Command {
     Incomplete(&'static str),
 }
 
+/// A key by its id or label, and the reason for changing it, which may be empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub key: String,
+    pub reason: String,
+}
+
 /// As Telegram lists them, with what they do.
-pub const ALL: [(&str, &str); 8] = [
+pub const ALL: [(&str, &str); 10] = [
     ("status", "how everything stands"),
     ("keys", "the provider keys; test, activate, disable"),
+    ("activate", "bring a key back: /activate KEY REASON"),
+    ("disable", "take a key out of service: /disable KEY REASON"),
     ("balances", "what the accounts behind the keys hold"),
     ("user", "a person: /user MAIL"),
     ("pay", "an invoice: /pay ID; /pay ID paid REASON marks it paid"),
@@ -64,6 +76,10 @@ impl Command {
             ("/status", _) => Self::Status,
             ("/keys" | "/key", "") => Self::Keys(None),
             ("/keys" | "/key", name) => Self::Keys(Some(name.to_owned())),
+            ("/activate", "") => Self::Incomplete("/activate KEY REASON"),
+            ("/activate", rest) => Self::Activate(Change::read(rest)),
+            ("/disable", "") => Self::Incomplete("/disable KEY REASON"),
+            ("/disable", rest) => Self::Disable(Change::read(rest)),
             ("/balances", _) => Self::Balances,
             ("/user", "") => Self::Incomplete("/user MAIL"),
             ("/user", mail) => Self::User(mail.to_owned()),
@@ -87,9 +103,20 @@ impl Command {
     }
 }
 
+impl Change {
+    /// A label of several words is named by its id.
+    fn read(rest: &str) -> Self {
+        let (key, reason) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        Self { key: key.to_owned(), reason: reason.trim().to_owned() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Command::{self, *};
+    use super::{
+        Change,
+        Command::{self, *},
+    };
 
     #[test]
     fn lines_are_read_as_people_write_them() {
@@ -103,6 +130,9 @@ mod tests {
             ("/status now", Status),
             ("/keys", Keys(None)),
             ("/key  sandbox one", Keys(Some("sandbox one".into()))),
+            ("/disable 7  it leaked ", Disable(Change { key: "7".into(), reason: "it leaked".into() })),
+            ("/activate k1", Activate(Change { key: "k1".into(), reason: String::new() })),
+            ("/activate", Incomplete("/activate KEY REASON")),
             ("/user Ada@example.com", User("Ada@example.com".into())),
             ("/user", Incomplete("/user MAIL")),
             ("/pay 7", pay("7", None)),

@@ -7,6 +7,7 @@ pub mod events;
 pub mod invoices;
 pub mod jobs;
 pub mod keys;
+mod notes;
 pub mod notifications;
 pub mod proxies;
 pub mod resource;

@@ -19,6 +19,9 @@ use super::clock;
 /// Rows of a page.
 pub const PAGE: u64 = 50;
 
+/// Other numbers of rows that a page can have.
+pub const SIZES: [u64; 3] = [20, 100, 200];
+
 /// Nobody reads further than "1,000+".
 const COUNTED: u64 = 1_000;
 
@@ -83,6 +86,8 @@ pub struct Wish {
     pub q: String,
     pub scope: String,
     pub sort: String,
+    /// Rows of a page, where somebody wants other than [`PAGE`].
+    pub size: Option<u64>,
     /// The place behind which the page begins.
     pub after: String,
     pub filters: BTreeMap<String, String>,
@@ -161,6 +166,7 @@ impl<E: EntityTrait> Spec<E> {
                 .filter(|it| self.scopes.iter().any(|scope| scope.name == it))
                 .unwrap_or_default(),
             sort: Some(said("sort")).filter(|it| self.sorts.iter().any(|sort| sort.name == it)).unwrap_or_default(),
+            size: said("size").parse().ok().filter(|size| SIZES.contains(size)),
             after: said("after"),
             filters: filters
                 .filter(|(filter, value)| filter.takes(value))
@@ -177,6 +183,14 @@ impl<E: EntityTrait> Spec<E> {
 impl<E: EntityTrait> Default for Spec<E> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Wish {
+    /// Rows of a page.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size.unwrap_or(PAGE)
     }
 }
 
@@ -197,20 +211,7 @@ pub async fn page<E: EntityTrait>(
     wish: &Wish,
     size: u64,
 ) -> Result<Found<E::Model>> {
-    let mut select = E::find();
-    for (name, value) in &wish.filters {
-        let filter = spec.filters.iter().find(|filter| filter.name == name);
-        if let Some(condition) = filter.and_then(|filter| (filter.by)(value)) {
-            select = select.filter(condition);
-        }
-    }
-    let scope = spec.scopes.iter().find(|scope| scope.name == wish.scope).or(spec.scopes.first());
-    if let Some(rows) = scope.and_then(|scope| scope.rows) {
-        select = select.filter(rows(clock::now(db).await?));
-    }
-    for word in wish.q.split_whitespace() {
-        select = select.filter(id::<E>().is_in(found(db, spec, word).await?));
-    }
+    let mut select = fitting(db, spec, wish).await?;
     let Some(sort) = spec.sorted_by(wish) else { return Ok(Found { rows: Vec::new(), next: None }) };
     if let Some(place) = Place::read::<E>(sort.column, &wish.after) {
         select = place.begin(select, sort);
@@ -228,6 +229,47 @@ pub async fn page<E: EntityTrait>(
     Ok(Found { rows, next })
 }
 
+/// The rows that a wish is about, on all pages and in no order.
+async fn fitting<E: EntityTrait>(db: &impl ConnectionTrait, spec: &Spec<E>, wish: &Wish) -> Result<Select<E>> {
+    let mut select = E::find();
+    for (name, value) in &wish.filters {
+        let filter = spec.filters.iter().find(|filter| filter.name == name);
+        if let Some(condition) = filter.and_then(|filter| (filter.by)(value)) {
+            select = select.filter(condition);
+        }
+    }
+    let scope = spec.scopes.iter().find(|scope| scope.name == wish.scope).or(spec.scopes.first());
+    if let Some(rows) = scope.and_then(|scope| scope.rows) {
+        select = select.filter(rows(clock::now(db).await?));
+    }
+    for word in wish.q.split_whitespace() {
+        select = select.filter(id::<E>().is_in(found(db, spec, word).await?));
+    }
+    Ok(select)
+}
+
+/// The ids of all rows that fit, the newest first and at most so many.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn ids<E: EntityTrait>(
+    db: &impl ConnectionTrait,
+    spec: &Spec<E>,
+    wish: &Wish,
+    most: usize,
+) -> Result<Vec<i64>> {
+    let some = fitting(db, spec, wish).await?.select_only().column(id::<E>());
+    Ok(some.order_by_desc(id::<E>()).limit(most as u64).into_tuple().all(db).await?)
+}
+
+/// How many rows fit, on all pages, as far as anybody cares.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn count<E: EntityTrait>(db: &impl ConnectionTrait, spec: &Spec<E>, wish: &Wish) -> Result<Count> {
+    counted(db, fitting(db, spec, wish).await?).await
+}
+
 /// How many rows each scope has, as far as anybody cares.
 ///
 /// # Errors
@@ -236,18 +278,20 @@ pub async fn counts<E: EntityTrait>(db: &impl ConnectionTrait, spec: &Spec<E>) -
     let now = clock::now(db).await?;
     let mut counts = Vec::new();
     for scope in &spec.scopes {
-        // In the order of the list, so that the index of the list counts too.
-        let mut some = E::find().select_only().column(id::<E>()).order_by_desc(id::<E>()).limit(COUNTED + 1);
-        if let Some(rows) = scope.rows {
-            some = some.filter(rows(now));
-        }
-        let all = Query::select().expr(Func::count(Expr::val(1))).from_subquery(some.into_query(), "some").take();
-        let row = db.query_one_raw(StatementBuilder::build(&all, &db.get_database_backend())).await?;
-        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
-        let count = u64::try_from(count).unwrap_or_default();
-        counts.push(if count > COUNTED { Count::MoreThan(COUNTED) } else { Count::Exactly(count) });
+        let rows = scope.rows.map_or_else(E::find, |rows| E::find().filter(rows(now)));
+        counts.push(counted(db, rows).await?);
     }
     Ok(counts)
+}
+
+async fn counted<E: EntityTrait>(db: &impl ConnectionTrait, rows: Select<E>) -> Result<Count> {
+    // In the order of the list, so that the index of the list counts too.
+    let some = rows.select_only().column(id::<E>()).order_by_desc(id::<E>()).limit(COUNTED + 1);
+    let all = Query::select().expr(Func::count(Expr::val(1))).from_subquery(some.into_query(), "some").take();
+    let row = db.query_one_raw(StatementBuilder::build(&all, &db.get_database_backend())).await?;
+    let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+    let count = u64::try_from(count).unwrap_or_default();
+    Ok(if count > COUNTED { Count::MoreThan(COUNTED) } else { Count::Exactly(count) })
 }
 
 /// The row of this id.

@@ -224,11 +224,11 @@ pub fn is_address(url: &SecretString) -> bool {
     ProxyUrl::parse(url.expose_secret()).is_ok()
 }
 
-/// Takes a proxy out of use, or back into it; its keys go directly without it.
+/// Takes a proxy out of use, or back into it, and says why; its keys go directly without it.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn switch(ctx: &AppContext, proxy: &Model, on: bool, actor: &Actor) -> Result<Model> {
+pub async fn switch(ctx: &AppContext, proxy: &Model, on: bool, reason: &str, actor: &Actor) -> Result<Model> {
     let state = if on { ACTIVE } else { DISABLED };
     let txn = begin(&ctx.db).await?;
     let moved = Entity::update_many()
@@ -241,7 +241,7 @@ pub async fn switch(ctx: &AppContext, proxy: &Model, on: bool, actor: &Actor) ->
         .exec(&txn)
         .await?;
     if moved.rows_affected == 1 {
-        let detail = json!({ "from": proxy.state, "to": state });
+        let detail = json!({ "from": proxy.state, "to": state, "reason": reason });
         activities::record(&txn, actor, "change_proxy_state", ("proxy", proxy.id), detail).await?;
     }
     txn.commit().await?;

@@ -40,9 +40,14 @@ pub enum Deed {
     Activate {
         key: i64,
         unasked: bool,
+        /// Empty when only a button was pressed.
+        #[serde(default)]
+        reason: String,
     },
     Disable {
         key: i64,
+        #[serde(default)]
+        reason: String,
     },
     /// Call an invoice paid.
     MarkPaid {
@@ -153,7 +158,7 @@ pub async fn carry_out(
     let deed: Deed = serde_json::from_value(row.deed.clone()).map_err(Error::wrap)?;
     // The vendor is asked before anything is locked.
     let checked = match &deed {
-        Deed::Activate { key, unasked: false } => Some(check::check(ctx, *key).await?),
+        Deed::Activate { key, unasked: false, .. } => Some(check::check(ctx, *key).await?),
         Deed::Activate { .. } | Deed::Disable { .. } | Deed::MarkPaid { .. } | Deed::Pause { .. } | Deed::Resume => {
             None
         }
@@ -224,8 +229,12 @@ pub(super) async fn sweep(db: &impl ConnectionTrait) -> Result<u64> {
 impl Deed {
     async fn act(&self, txn: &DatabaseTransaction, actor: &Actor, jobs: &mut Vec<Enqueued>) -> Result<Effect> {
         Ok(match self {
-            Self::Activate { key, .. } => Effect::Key(Box::new(activation::bring_back(txn, *key, actor).await?)),
-            Self::Disable { key } => Effect::Key(Box::new(activation::take_out(txn, *key, actor).await?)),
+            Self::Activate { key, reason, .. } => {
+                Effect::Key(Box::new(activation::bring_back(txn, *key, given(reason), actor).await?))
+            }
+            Self::Disable { key, reason } => {
+                Effect::Key(Box::new(activation::take_out(txn, *key, given(reason), actor).await?))
+            }
             Self::MarkPaid { invoice, reason } => {
                 let invoice = invoices::by_id(txn, *invoice).await?.ok_or(Error::NotFound)?;
                 let (marking, receipt) = invoices::mark_paid_in(txn, &invoice, actor, reason).await?;
@@ -244,6 +253,11 @@ impl Deed {
     }
 }
 
+/// The words of an admin, or ours.
+fn given(reason: &str) -> &str {
+    if reason.is_empty() { THROUGH_THE_BOT } else { reason }
+}
+
 impl fmt::Display for Press {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -254,10 +268,10 @@ impl fmt::Display for Press {
             Self::Invoice(id) => write!(f, "invoice:{id}"),
             Self::Look(id) => write!(f, "look:{id}"),
             Self::Test(id) => write!(f, "test:{id}"),
-            Self::Ask(Deed::Activate { key, unasked: false }) => write!(f, "activate:{key}"),
-            Self::Ask(Deed::Activate { key, unasked: true }) => write!(f, "unasked:{key}"),
-            Self::Ask(Deed::Disable { key }) => write!(f, "disable:{key}"),
             // Words do not fit on a button: the question about them is asked where they were written.
+            Self::Ask(Deed::Activate { key, unasked: false, .. }) => write!(f, "activate:{key}"),
+            Self::Ask(Deed::Activate { key, unasked: true, .. }) => write!(f, "unasked:{key}"),
+            Self::Ask(Deed::Disable { key, .. }) => write!(f, "disable:{key}"),
             Self::Ask(Deed::MarkPaid { invoice, .. }) => write!(f, "invoice:{invoice}"),
             Self::Ask(Deed::Pause { .. }) => f.write_str("pause"),
             Self::Ask(Deed::Resume) => f.write_str("resume"),
@@ -285,9 +299,9 @@ impl FromStr for Press {
             "invoice" => Self::Invoice(id()?),
             "look" => Self::Look(id()?),
             "test" => Self::Test(id()?),
-            "activate" => Self::Ask(Deed::Activate { key: id()?, unasked: false }),
-            "unasked" => Self::Ask(Deed::Activate { key: id()?, unasked: true }),
-            "disable" => Self::Ask(Deed::Disable { key: id()? }),
+            "activate" => Self::Ask(Deed::Activate { key: id()?, unasked: false, reason: String::new() }),
+            "unasked" => Self::Ask(Deed::Activate { key: id()?, unasked: true, reason: String::new() }),
+            "disable" => Self::Ask(Deed::Disable { key: id()?, reason: String::new() }),
             "pause" => Self::Ask(Deed::Pause { sentence: String::new() }),
             "resume" => Self::Ask(Deed::Resume),
             "do" => Self::Confirm(rest.to_owned()),
@@ -313,9 +327,9 @@ mod tests {
             Press::Test(7),
             Press::Invoice(i64::MAX),
             Press::Look(i64::MAX),
-            Press::Ask(Deed::Activate { key: i64::MAX, unasked: false }),
-            Press::Ask(Deed::Activate { key: 7, unasked: true }),
-            Press::Ask(Deed::Disable { key: 7 }),
+            Press::Ask(Deed::Activate { key: i64::MAX, unasked: false, reason: String::new() }),
+            Press::Ask(Deed::Activate { key: 7, unasked: true, reason: String::new() }),
+            Press::Ask(Deed::Disable { key: 7, reason: String::new() }),
             Press::Ask(Deed::Pause { sentence: String::new() }),
             Press::Ask(Deed::Resume),
             Press::Confirm(token.clone()),

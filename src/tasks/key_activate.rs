@@ -2,13 +2,13 @@
 
 use loco_rs::prelude::*;
 
-use super::{is_true, keys, say, wants_json};
+use super::{is_true, keys, optional, say, wants_json};
 use crate::models::{
     activities::Actor,
     provider_keys::activation::{self, Activation},
 };
 
-const USAGE: &str = "nproxy task key_activate key:ID|LABEL [unasked:true] [json:true]";
+const USAGE: &str = "nproxy task key_activate key:ID|LABEL [reason:TEXT] [unasked:true] [json:true]";
 
 pub struct KeyActivate;
 
@@ -21,7 +21,8 @@ impl Task for KeyActivate {
 
     async fn run(&self, ctx: &AppContext, vars: &task::Vars) -> Result<()> {
         let key = keys::named(ctx, vars, USAGE).await?;
-        match activation::activate(ctx, key.id, is_true(vars, "unasked"), &Actor::Cli).await? {
+        let reason = optional(vars, "reason").unwrap_or("activated on the console");
+        match activation::activate(ctx, key.id, is_true(vars, "unasked"), reason, &Actor::Cli).await? {
             Activation::Activated(key) if wants_json(vars) => say(keys::shown(&key)),
             Activation::Activated(key) => say(format_args!("key {} ({}) is {}", key.id, key.label, key.state)),
             Activation::NotTaken(checked) => {

@@ -2,10 +2,10 @@
 
 use loco_rs::prelude::*;
 
-use super::{keys, say, wants_json};
+use super::{keys, optional, say, wants_json};
 use crate::models::{activities::Actor, provider_keys::activation};
 
-const USAGE: &str = "nproxy task key_disable key:ID|LABEL [json:true]";
+const USAGE: &str = "nproxy task key_disable key:ID|LABEL [reason:TEXT] [json:true]";
 
 pub struct KeyDisable;
 
@@ -17,7 +17,8 @@ impl Task for KeyDisable {
 
     async fn run(&self, ctx: &AppContext, vars: &task::Vars) -> Result<()> {
         let key = keys::named(ctx, vars, USAGE).await?;
-        let key = activation::disable(ctx, key.id, &Actor::Cli).await?;
+        let reason = optional(vars, "reason").unwrap_or("disabled on the console");
+        let key = activation::disable(ctx, key.id, reason, &Actor::Cli).await?;
         if wants_json(vars) {
             say(keys::shown(&key));
         } else {

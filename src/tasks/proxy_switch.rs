@@ -2,7 +2,7 @@
 
 use loco_rs::prelude::*;
 
-use super::{required, say};
+use super::{optional, required, say};
 use crate::models::{activities::Actor, proxies};
 
 /// `proxy_activate` and `proxy_disable`.
@@ -16,7 +16,7 @@ impl ProxySwitch {
     }
 
     fn usage(&self) -> String {
-        format!("nproxy task {} proxy:ID|LABEL", self.name())
+        format!("nproxy task {} proxy:ID|LABEL [reason:TEXT]", self.name())
     }
 }
 
@@ -29,7 +29,8 @@ impl Task for ProxySwitch {
 
     async fn run(&self, ctx: &AppContext, vars: &task::Vars) -> Result<()> {
         let proxy = named(ctx, vars, &self.usage()).await?;
-        let proxy = proxies::switch(ctx, &proxy, self.on, &Actor::Cli).await?;
+        let reason = optional(vars, "reason").unwrap_or("switched on the console");
+        let proxy = proxies::switch(ctx, &proxy, self.on, reason, &Actor::Cli).await?;
         say(format_args!("proxy {} ({}) is {}", proxy.id, proxy.label, proxy.state));
         Ok(())
     }

@@ -63,11 +63,25 @@ async fn a_key_is_disabled_and_activated() {
     assert_eq!(newest(&app, key).await, ("change_provider_key_state".into(), "bot:42".into()));
     assert_eq!(traces().await, before + 2);
 
-    for task in ["key_disable", "key_activate"] {
-        app.task(task, &[("key", "sandbox-k1")]).await.unwrap();
-        assert_eq!(newest(&app, key).await, ("change_provider_key_state".into(), "cli:console".into()));
+    let why = async || activities::about(&app.ctx.db, "provider_key", key).await.unwrap()[0].detail["reason"].clone();
+    assert_eq!(why().await, "through the bot");
+    for (verb, reason) in [("disable", "it <b>leaked</b>"), ("activate", "a new one")] {
+        let question = say(&app, &ann, &format!("/{verb} sandbox-k1 {reason}")).await;
+        assert!(question.text.contains(&format!("Reason: {reason}")), "{}", question.text);
+        click(&app, &ann, &format!("Yes, {verb}")).await;
+        assert_eq!(why().await, reason);
     }
+    let nothing = say(&app, &ann, "/disable nothing because").await;
+    assert!(nothing.text.starts_with("There is no such key"), "{}", nothing.text);
+    assert!(say(&app, &ann, "/disable").await.text.contains("/disable KEY REASON"));
     assert_eq!(traces().await, before + 4);
+
+    for task in ["key_disable", "key_activate"] {
+        app.task(task, &[("key", "sandbox-k1"), ("reason", "by hand")]).await.unwrap();
+        assert_eq!(newest(&app, key).await, ("change_provider_key_state".into(), "cli:console".into()));
+        assert_eq!(why().await, "by hand");
+    }
+    assert_eq!(traces().await, before + 6);
     bot.stop().await;
     app.finish().await;
 }

@@ -15,11 +15,13 @@ async fn an_admin_looks_around() {
     bo.make("a secret canary prompt", &[]).await;
 
     let help = say(&app, &ann, "/help").await;
-    for command in ["/status", "/keys", "/balances", "/user", "/pay", "/pause", "/resume", "/help"] {
+    for command in
+        ["/status", "/keys", "/activate", "/disable", "/balances", "/user", "/pay", "/pause", "/resume", "/help"]
+    {
         assert!(help.text.contains(command), "{}", help.text);
     }
     let offered = app.sandbox.telegram().commands();
-    assert_eq!(offered.as_array().unwrap().len(), 8, "{offered}");
+    assert_eq!(offered.as_array().unwrap().len(), 10, "{offered}");
 
     let status = say(&app, &ann, "/status").await;
     assert!(status.text.starts_with("✅ All is well"), "{}", status.text);

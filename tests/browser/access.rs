@@ -10,7 +10,7 @@ use crate::support::{Browser, Screen, Scripts, TestApp, Window};
 const RULES: [&str; 5] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
 /// axe-core from package.json; brought here when it is not.
-fn axe() -> String {
+pub(super) fn axe() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = root.join("node_modules/axe-core/axe.min.js");
     if !file.exists() {
@@ -21,7 +21,7 @@ fn axe() -> String {
 }
 
 /// Each fault as `rule: element`.
-async fn faults(window: &Window, axe: &str) -> Vec<String> {
+pub(super) async fn faults(window: &Window, axe: &str) -> Vec<String> {
     window.run(&format!("{axe};0")).await;
     let found = window
         .run(&format!(

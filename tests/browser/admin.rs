@@ -1,12 +1,17 @@
 //! An admin's day, at a desk and on a phone.
 
+use nproxy::models::activities;
+use serde_json::json;
+
 use crate::{
+    bot::{click, paired, say},
     requests::admin::{admin, count, failed_run, since},
-    support::{Browser, Screen, Scripts, TestApp},
+    support::{Browser, Process, Screen, Scripts, TestApp},
 };
 
 /// F47 to F53: an admin disables a key, hands in two new ones and tests them, finds a person by the mail address, reads what
 /// was tried for a run that failed, marks an invoice as paid and takes a list home; without JavaScript, on a phone too.
+/// F60, F62: the same person brings the key back through the bot: the same activity with its reason, by another actor.
 #[tokio::test]
 async fn a_day_of_an_admin() {
     let app = TestApp::start().await;
@@ -29,7 +34,9 @@ async fn a_day_of_an_admin() {
         let key = app.key("sandbox-k1").await.id;
         app.sql(&format!("UPDATE provider_keys SET state = 'active' WHERE id = {key}")).await;
         window.open("/admin/keys").await;
-        window.click(&format!("#row-{key} form[action$='/deactivation'] button")).await;
+        window.click(&format!("#row-{key} a[href$='/deactivation']")).await;
+        window.write("#reason", "it leaked").await;
+        window.click("#action button[type=submit]").await;
         window.until("the key's page", &format!("location.pathname === '/admin/keys/{key}'")).await;
         window.sees("#facts").await;
         assert!(window.texts("#facts").await[0].contains("Disabled"));
@@ -95,5 +102,33 @@ async fn a_day_of_an_admin() {
         window.close().await;
     }
     browser.close().await;
+
+    let bot = Process::bot(&app, &[]);
+    let ann = paired(&app).await;
+    let key = app.key("sandbox-k1").await.id;
+    let before = count(&app).await;
+    let question = say(&app, &ann, "/activate sandbox-k1 the vendor is back").await;
+    assert!(question.text.contains("Reason: the vendor is back"), "{}", question.text);
+    click(&app, &ann, "Yes, activate").await;
+    let what = ("change_provider_key_state".to_owned(), format!("provider_key:{key}"));
+    assert_eq!(since(&app, before).await, [("bot:42".to_owned(), what.0, what.1)]);
+    let moves = activities::about(&app.ctx.db, "provider_key", key).await.unwrap();
+    let moves: Vec<_> = moves.iter().take(2).map(|it| (it.actor(), it.activity_type.as_str(), &it.detail)).collect();
+    assert_eq!(
+        moves,
+        [
+            (
+                "bot:42".into(),
+                "change_provider_key_state",
+                &json!({ "from": "disabled", "to": "active", "reason": "the vendor is back" })
+            ),
+            (
+                format!("admin:{}", me.id),
+                "change_provider_key_state",
+                &json!({ "from": "active", "to": "disabled", "reason": "it leaked" })
+            ),
+        ]
+    );
+    bot.stop().await;
     app.finish().await;
 }

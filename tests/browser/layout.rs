@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::support::{Browser, Screen, Scripts, TestApp, Window, eventually};
 
 /// What reaches over the right edge; empty when the page fits.
-const WIDER_THAN_THE_SCREEN: &str = "document.documentElement.scrollWidth <= innerWidth ? [] : \
+pub(super) const WIDER_THAN_THE_SCREEN: &str = "document.documentElement.scrollWidth <= innerWidth ? [] : \
     [...document.querySelectorAll('body *')].filter((it) => it.getBoundingClientRect().right > innerWidth + 1) \
     .slice(0, 5).map((it) => it.outerHTML.slice(0, 120))";
 
 /// What a finger would miss: smaller than 44 × 44, and not a link within a line of text.
-const TOO_SMALL: &str = "[...document.querySelectorAll('a, button, summary, select, textarea, input:not([type=hidden])')] \
+pub(super) const TOO_SMALL: &str = "[...document.querySelectorAll('a, button, summary, select, textarea, input:not([type=hidden])')] \
     .filter((it) => it.checkVisibility({ visibilityProperty: true, opacityProperty: false }) && it.tabIndex >= 0) \
     .map((it) => it.closest('label') || it) \
     .filter((it) => { const box = it.getBoundingClientRect(); return box.bottom > 0 && Math.min(box.width, box.height) < 43.5 }) \

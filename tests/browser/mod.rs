@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod gallery;
+mod house;
 mod journeys;
 mod layout;
 mod payments;

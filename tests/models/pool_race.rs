@@ -177,8 +177,8 @@ async fn an_admin_has_the_last_word() {
     gemini.latency(Duration::from_millis(700));
     let ada = app.rich("ada").await;
     let key = app.key("sandbox-k1").await.id;
-    let activate = async || activation::activate(&app.ctx, key, true, &Actor::Cli).await.unwrap();
-    let disable = async || activation::disable(&app.ctx, key, &Actor::Cli).await.unwrap();
+    let activate = async || activation::activate(&app.ctx, key, true, "a race", &Actor::Cli).await.unwrap();
+    let disable = async || activation::disable(&app.ctx, key, "a race", &Actor::Cli).await.unwrap();
     let rested =
         "UPDATE provider_keys SET state = 'cooldown', cooldown_until = created_at, consecutive_failures = 4, ramp = 1";
     for (is_probe, is_off, fails) in [

@@ -231,10 +231,10 @@ impl Walk {
         self.note(format!("{} k{}", if on { "activate" } else { "disable" }, at + 1));
         if on {
             self.pool.keys[at].activate();
-            activation::activate(&self.app.ctx, key.id, true, &Actor::Cli).await.unwrap();
+            activation::activate(&self.app.ctx, key.id, true, "a walk", &Actor::Cli).await.unwrap();
         } else {
             self.pool.keys[at].disable();
-            activation::disable(&self.app.ctx, key.id, &Actor::Cli).await.unwrap();
+            activation::disable(&self.app.ctx, key.id, "a walk", &Actor::Cli).await.unwrap();
         }
     }
 }

@@ -50,12 +50,12 @@ async fn a_disabled_proxy_is_left_out() {
     app.sandbox.gemini().sketch(true);
     let proxy = Proxy::start(ProxyOptions { kind: ProxyKind::Http, auth: None, fault: None }).await.unwrap();
     let row = add_key_behind(&app, &proxy).await;
-    proxies::switch(&app.ctx, &row, false, &Actor::Cli).await.unwrap();
+    proxies::switch(&app.ctx, &row, false, "a test", &Actor::Cli).await.unwrap();
     let bo = app.sign_in("bo").await;
     bo.make("a boat", &[]).await;
     assert_eq!(app.calls().await, ["k1 direct delivered"]);
     let row = proxies::by_id(&app.ctx.db, row.id).await.unwrap().unwrap();
-    proxies::switch(&app.ctx, &row, true, &Actor::Cli).await.unwrap();
+    proxies::switch(&app.ctx, &row, true, "a test", &Actor::Cli).await.unwrap();
     bo.make("a boat", &[]).await;
     assert_eq!(app.calls().await, ["k1 proxy delivered"]);
     let told = app.texts("SELECT activity_type FROM activities WHERE resource_type = 'proxy' ORDER BY id").await;

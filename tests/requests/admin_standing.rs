@@ -15,8 +15,8 @@ use crate::support::{Html, Process, Setup, TestApp, eventually, redis::Redis};
 
 /// The figure of a tile.
 fn tile(page: &Html, label: &str) -> (String, String) {
-    let [labels, values, notes] = ["a", "p:nth-of-type(1)", "p:nth-of-type(2)"]
-        .map(|part| page.texts(&format!("ul[aria-label='Figures'] > li > {part}")));
+    let [labels, values, notes] =
+        [1, 2, 3].map(|part| page.texts(&format!("ul[aria-label='Figures'] > li > a > span:nth-of-type({part})")));
     let at = labels.iter().position(|it| it == label).unwrap_or_else(|| panic!("no {label} in {labels:?}"));
     (values[at].clone(), notes[at].clone())
 }
@@ -152,7 +152,7 @@ async fn what_is_down_is_red() {
     assert_eq!(app.visitor().get("/ready").await.status, 200);
 
     for key in ["sandbox-k1", "sandbox-k2", "sandbox-k3"] {
-        activation::disable(&app.ctx, app.key(key).await.id, &Actor::Cli).await.unwrap();
+        activation::disable(&app.ctx, app.key(key).await.id, "a test", &Actor::Cli).await.unwrap();
     }
     let files = app.folder.path().join("files");
     std::fs::rename(&files, app.folder.path().join("elsewhere")).ok();

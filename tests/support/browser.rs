@@ -2,7 +2,7 @@
 //! console said, which rule of the page was broken, what was asked of the server and what it answered.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -30,6 +30,7 @@ use chromiumoxide::{
         js_protocol::runtime::{EvaluateParams, EventConsoleApiCalled, EventExceptionThrown},
     },
     layout::Point,
+    page::ScreenshotParams,
     types::{Command, Method, MethodId},
 };
 use futures::{StreamExt, stream::select_all};
@@ -317,6 +318,14 @@ impl Window {
         let features: Vec<_> = likes.iter().map(|(name, value)| MediaFeature::new(*name, *value)).collect();
         let media = SetEmulatedMediaParams::builder().features(features).build();
         self.page.execute(media).await.unwrap();
+    }
+
+    /// What the page looks like as a whole, in the folder that `PICTURES` names: for whoever wants to look at it.
+    pub async fn photograph(&self, name: &str) {
+        let Ok(folder) = std::env::var("PICTURES") else { return };
+        let whole = ScreenshotParams::builder().full_page(true).build();
+        let picture = self.page.screenshot(whole).await.unwrap();
+        std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
     }
 
     /// Presses a key by its name, as a keyboard does.

@@ -45,7 +45,7 @@ async fn a_key_comes_back_by_an_operator() {
     let key = app.key("sandbox-k1").await;
     assert_eq!((key.state.as_str(), key.consecutive_failures, key.last_error), ("active", 0, None));
 
-    let disabled = run(&app, &["key_disable", "key:sandbox-k1", "json:true"]).await;
+    let disabled = run(&app, &["key_disable", "key:sandbox-k1", "reason:it leaked", "json:true"]).await;
     assert_eq!((disabled.code, &json_of(&disabled)["state"]), (Some(0), &json!("disabled")));
     gemini.heal_all();
     let activated = run(&app, &["key_activate", "key:sandbox-k1"]).await;
@@ -59,9 +59,9 @@ async fn a_key_comes_back_by_an_operator() {
     assert_eq!(
         moves,
         [
-            ("cli", json!({ "from": "manual_review", "to": "active", "reason": "activated" })),
-            ("cli", json!({ "from": "active", "to": "disabled", "reason": "disabled" })),
-            ("cli", json!({ "from": "disabled", "to": "active", "reason": "activated" })),
+            ("cli", json!({ "from": "manual_review", "to": "active", "reason": "activated on the console" })),
+            ("cli", json!({ "from": "active", "to": "disabled", "reason": "it leaked" })),
+            ("cli", json!({ "from": "disabled", "to": "active", "reason": "activated on the console" })),
         ]
     );
     let unknown = run(&app, &["key_test", "key:nothing"]).await;

@@ -113,6 +113,8 @@ impl Processor {
         match self {
             Self::Btcpay(it) => it.find(http, "nproxy-doctor").await.map(drop),
             Self::Nowpayments(it) => it.check(http).await,
+            // There is nobody to ask.
+            Self::Manual(_) => Ok(()),
         }
     }
 

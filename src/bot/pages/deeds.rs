@@ -21,17 +21,18 @@ const WORDS: usize = 300;
 /// What exactly would change.
 pub async fn question(ctx: &AppContext, deed: &Deed) -> Result<Note> {
     Ok(Note::new(match deed {
-        Deed::Activate { key, unasked: false } => {
-            format!(
-                "Activate key {}?\nThe vendor is asked first. Its count of failures starts anew.",
-                name(ctx, *key).await?
-            )
+        Deed::Activate { key, unasked: false, reason } => {
+            let name = name(ctx, *key).await?;
+            let follows = "The vendor is asked first. Its count of failures starts anew.";
+            format!("Activate key {name}?\n{follows}{}", because(reason))
         }
-        Deed::Activate { key, unasked: true } => {
-            format!("Activate key {} without asking the vendor?", name(ctx, *key).await?)
+        Deed::Activate { key, unasked: true, reason } => {
+            format!("Activate key {} without asking the vendor?{}", name(ctx, *key).await?, because(reason))
         }
-        Deed::Disable { key } => {
-            format!("Disable key {}?\nCalls under way end as they end; nothing new goes to it.", name(ctx, *key).await?)
+        Deed::Disable { key, reason } => {
+            let name = name(ctx, *key).await?;
+            let follows = "Calls under way end as they end; nothing new goes to it.";
+            format!("Disable key {name}?\n{follows}{}", because(reason))
         }
         Deed::MarkPaid { invoice, reason } => {
             let reason = line(reason, WORDS);
@@ -66,7 +67,7 @@ pub fn outcome(outcome: &Outcome) -> Note {
         Outcome::Done(deed, effect) => done(deed, effect),
         Outcome::NotTaken { key, checked } => {
             let text = format!("❌ Key {key} stays as it is: {}", line(&checked.in_words(), WORDS));
-            let anyway = Press::Ask(Deed::Activate { key: *key, unasked: true });
+            let anyway = Press::Ask(Deed::Activate { key: *key, unasked: true, reason: String::new() });
             Note::new(text).row([button("Activate anyway…", &anyway), to_key(*key)])
         }
         Outcome::Void => Note::new("This button was used already, or is too old. Nothing was changed."),
@@ -102,6 +103,10 @@ fn done(deed: &Deed, effect: &Effect) -> Note {
             (_, Thrown::Speechless) => "That sentence is too long. Nothing was changed.",
         }),
     }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!("\nReason: {}", line(reason, WORDS)) }
 }
 
 fn to_key(id: i64) -> Button {

@@ -79,13 +79,19 @@ pub async fn key(ctx: &AppContext, id: i64) -> Result<Note> {
         let _ = writeln!(text, "Last error: {}", line(error, ERROR));
     }
     let change = match key.state() {
-        State::Active | State::Cooldown => button("Disable…", &Press::Ask(Deed::Disable { key: id })),
+        State::Active | State::Cooldown => {
+            button("Disable…", &Press::Ask(Deed::Disable { key: id, reason: String::new() }))
+        }
         State::OutOfFunds | State::ManualReview | State::Disabled => {
-            button("Activate…", &Press::Ask(Deed::Activate { key: id, unasked: false }))
+            button("Activate…", &Press::Ask(Deed::Activate { key: id, unasked: false, reason: String::new() }))
         }
     };
     let row = [button("Test", &Press::Test(id)), change, button("‹ Keys", &Press::Keys(0))];
     Ok(Note::new(text.trim_end()).row(row))
+}
+
+pub fn no_key() -> Note {
+    Note::new("There is no such key. /keys lists them.")
 }
 
 /// What the vendor said to a key, or that the key is gone.

@@ -8,7 +8,7 @@ mod status;
 mod words;
 
 pub(super) use deeds::{outcome, question, with_answers};
-pub(super) use keys::{balances, key, keys, tested};
+pub(super) use keys::{balances, key, keys, no_key, tested};
 pub(super) use money::{find_invoice, invoice, no_invoice};
 pub(super) use people::user;
 pub(super) use status::status;

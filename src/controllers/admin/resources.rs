@@ -24,12 +24,16 @@ use crate::{
         admin::{
             self,
             description::{Input, Outcome},
-            resource::{Done, Resource},
+            resource::{Asked, BULK_MAX, Controls, Done, Resource, Table},
         },
+        listing::{Count, Wish},
         users::Role,
     },
     views::admin as views,
 };
+
+/// Said instead of doing a part of it.
+const TOO_MANY: &str = "These are more than 1,000: narrow the list, or take it in several steps. Nothing was changed.";
 
 type Pairs = Vec<(String, String)>;
 type Kind = &'static dyn Resource;
@@ -162,12 +166,41 @@ async fn index(
     headers: HeaderMap,
     asked: Pairs,
 ) -> Result<Response> {
-    let wish = kind.wish(&asked);
-    let controls = kind.controls(&ctx).await?;
-    let table = kind.list(&ctx, &wish).await?;
-    let list = views::list(&kind.about(), &kind.heads(), &controls, table, &wish);
-    told(page, kind, &headers, &asked)
-        .html("admin/list.html", json!({ "list": list, "may_change": role >= Role::Admin }))
+    let page = told(page, kind, &headers, &asked);
+    listed(kind, &ctx, role, page, &asked, StatusCode::OK).await
+}
+
+async fn listed(
+    kind: Kind,
+    ctx: &AppContext,
+    role: Role,
+    page: Page,
+    asked: &Pairs,
+    status: StatusCode,
+) -> Result<Response> {
+    let (wish, may_change) = (kind.wish(asked), role >= Role::Admin);
+    let controls = kind.controls(ctx).await?;
+    let table = kind.list(ctx, &wish).await?;
+    let fitting = match may_change && !controls.bulk.is_empty() {
+        true => Some(fitting(kind, ctx, &controls, &table, &wish).await?),
+        false => None,
+    };
+    let list = views::list(&kind.about(), &kind.heads(), &controls, table, fitting, &wish);
+    page.with_status(status, "admin/list.html", json!({ "list": list, "may_change": may_change }))
+}
+
+/// How many fit on all pages: counted only where neither the page nor its scope says it.
+async fn fitting(kind: Kind, ctx: &AppContext, controls: &Controls, table: &Table, wish: &Wish) -> Result<Count> {
+    if table.next.is_none() && wish.after.is_empty() {
+        return Ok(Count::Exactly(table.rows.len() as u64));
+    }
+    let is_whole_scope = wish.q.is_empty() && wish.filters.is_empty();
+    let mut scopes = controls.scopes.iter();
+    let scope = if wish.scope.is_empty() { scopes.next() } else { scopes.find(|(name, ..)| *name == wish.scope) };
+    match scope {
+        Some((_, _, count)) if is_whole_scope => Ok(*count),
+        _ => Ok(kind.count(ctx, wish).await?),
+    }
 }
 
 /// Written while it is read: a long list fills no memory, and a reader who leaves ends it.
@@ -207,7 +240,8 @@ async fn about_row(
 ) -> Result<Response> {
     let Some(mut shown) = kind.show(ctx, id).await? else { return Err(Error::NotFound) };
     shown.buttons.retain(|button| button.least <= role);
-    let content = json!({ "shown": views::shown(&kind.about(), shown), "may_change": role >= Role::Admin });
+    let content =
+        json!({ "shown": views::shown(&kind.about(), shown, role >= Role::Admin), "may_change": role >= Role::Admin });
     page.with_status(status, "admin/show.html", content)
 }
 
@@ -242,6 +276,16 @@ async fn asked(
     complaints: &[(&'static str, String)],
 ) -> Result<Response> {
     let Some(asked) = kind.ask(ctx, noun, ids, input).await? else { return Err(Error::NotFound) };
+    form(kind, page, asked, input, complaints)
+}
+
+fn form(
+    kind: Kind,
+    page: Page,
+    asked: Asked,
+    input: &Input,
+    complaints: &[(&'static str, String)],
+) -> Result<Response> {
     let asked = views::asked(&kind.about(), asked, views::Sent { input, complaints });
     page.with_status(status_of(complaints), "admin/action.html", json!({ "asked": asked }))
 }
@@ -274,7 +318,7 @@ async fn act(
         Outcome::Invalid(complaints) => asked(kind, noun, &ctx, page, &[id], &input, &complaints).await,
         Outcome::Shown(sections) => {
             let content = json!({
-                "sections": views::sections(sections),
+                "sections": views::sections(sections, true),
                 "back": views::row_url(&about, id),
                 "title": about.title,
             });
@@ -287,13 +331,35 @@ fn done_at(url: &str, noun: &str) -> Response {
     Redirect::to(&format!("{url}?done={noun}")).into_response()
 }
 
+/// For those that are ticked, or for all that fit. What is asked about is what is done: the page carries their ids along,
+/// and who fits meanwhile is not among them.
 async fn ask_batch(kind: Kind, ctx: AppContext, page: Page, input: Input) -> Result<Response> {
-    let noun = input.text("noun").to_owned();
-    asked(kind, &noun, &ctx, page, &input.ids(), &input, &[]).await
+    let noun = input.text("noun");
+    if !kind.bulk_actions().iter().any(|action| action.noun == noun) {
+        return Err(Error::NotFound);
+    }
+    let list = views::asked_for(input.text("wish"));
+    let ids = match input.text("all") {
+        "" => Some(input.ids()).filter(|ids| ids.len() <= BULK_MAX),
+        _ => kind.ids(&ctx, &kind.wish(&list)).await?,
+    };
+    let why = match ids {
+        None => TOO_MANY,
+        Some(ids) if ids.is_empty() => "Nothing was ticked.",
+        Some(ids) => match kind.ask(&ctx, noun, &ids, &input).await? {
+            Some(asked) => return form(kind, page, asked, &input, &[]),
+            None => "This is for none of them, as they stand.",
+        },
+    };
+    listed(kind, &ctx, Role::Admin, page.saying("warning", why), &list, StatusCode::CONFLICT).await
 }
 
 async fn act_batch(kind: Kind, ctx: AppContext, page: Page, input: Input, actor: Actor) -> Result<Response> {
     let (noun, ids) = (input.text("noun").to_owned(), input.ids());
+    if ids.len() > BULK_MAX {
+        let list = views::asked_for(input.text("wish"));
+        return listed(kind, &ctx, Role::Admin, page.saying("warning", TOO_MANY), &list, StatusCode::CONFLICT).await;
+    }
     let Some(done) = kind.act(&ctx, &noun, &ids, &input, &actor).await? else { return Err(Error::NotFound) };
     let all_wrong = done.iter().all(|it| matches!(it.outcome, Outcome::Invalid(_)));
     if let (true, Some(Done { outcome: Outcome::Invalid(complaints), .. })) = (all_wrong, done.first()) {
@@ -301,7 +367,8 @@ async fn act_batch(kind: Kind, ctx: AppContext, page: Page, input: Input, actor:
     }
     let about = kind.about();
     let said = kind.said(&noun).unwrap_or_default();
-    let content = json!({ "done": views::done(&about, &done, said), "title": about.title, "back": views::url(&about) });
+    let back = views::list_url(&about, input.text("wish"));
+    let content = json!({ "done": views::done(&about, &done, said), "title": about.title, "back": back });
     page.html("admin/done.html", content)
 }
 
@@ -318,8 +385,7 @@ async fn asked_new(
     complaints: &[(&'static str, String)],
 ) -> Result<Response> {
     let Some(asked) = kind.ask_new(ctx, noun, input).await? else { return Err(Error::NotFound) };
-    let asked = views::asked(&kind.about(), asked, views::Sent { input, complaints });
-    page.with_status(status_of(complaints), "admin/action.html", json!({ "asked": asked }))
+    form(kind, page, asked, input, complaints)
 }
 
 async fn make(

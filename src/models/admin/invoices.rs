@@ -6,6 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::{
     description::{About, Action, Cell, Column, Doing, Outcome, Section, Tone},
+    notes,
     resource::Describe,
 };
 use crate::models::{
@@ -149,6 +150,7 @@ impl Describe for Invoices {
                 "Nothing came yet.",
             ),
             Section::verbatim("payments", "Payments, as the processor told them", pretty(&invoice.payments)?),
+            notes::section(ctx, "invoice", invoice.id).await?,
             super::activities::section(&done, "invoice", invoice.id),
         ])
     }
@@ -156,6 +158,11 @@ impl Describe for Invoices {
     fn actions(&self) -> Vec<Action<Row>> {
         vec![
             Action::new("check", "Ask the processor again", "refresh-cw", |doing| Box::pin(check(doing))),
+            Action::new("note", "Write a note", "message-square", |doing: Doing<'_, Row>| {
+                Box::pin(notes::write(doing.ctx, ("invoice", doing.row.invoice.id), doing.input, doing.actor))
+            })
+            .with(|_, _, _| Box::pin(async { Ok(notes::fields()) }))
+            .done("The note is written."),
             Action::new("marking", "Mark as paid", "circle-check", |doing| Box::pin(mark(doing)))
                 .when(|row: &Row| !matches!(row.invoice.state(), State::Paid | State::Refunded))
                 .grave(|row: &Row| {
@@ -179,6 +186,7 @@ impl Describe for Invoices {
                         "The money itself is sent by you, at the processor's. This only writes down that it was.".into(),
                     ]
                 })
+                .for_good()
                 .done("The refund is written down, and the month is taken back."),
         ]
     }

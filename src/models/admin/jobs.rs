@@ -114,6 +114,7 @@ impl Describe for Jobs {
                     State::Running | State::Done => false,
                 })
                 .grave(|_| vec!["What it was to do is not done. Nothing else does it in its place.".into()])
+                .for_good()
                 .done("The job is discarded.")
                 .bulk(),
         ]

@@ -112,10 +112,12 @@ impl Describe for Proxies {
             Action::new("test", "Test", "shield-check", |doing| Box::pin(test(doing))).bulk(),
             Action::new("activation", "Put into use", "circle-check", |doing| Box::pin(switch(doing, true)))
                 .when(|row: &Row| !row.proxy.is_active())
+                .asking_why()
                 .done("The proxy is in use.")
                 .bulk(),
             Action::new("deactivation", "Take out of use", "x", |doing| Box::pin(switch(doing, false)))
                 .when(|row: &Row| row.proxy.is_active())
+                .asking_why()
                 .following(|_| vec!["Its keys go directly until it is put into use again.".into()])
                 .done("The proxy is out of use.")
                 .bulk(),
@@ -194,6 +196,6 @@ async fn test(doing: Doing<'_, Row>) -> Result<Outcome> {
 }
 
 async fn switch(doing: Doing<'_, Row>, on: bool) -> Result<Outcome> {
-    proxies::switch(doing.ctx, &doing.row.proxy, on, doing.actor).await?;
+    proxies::switch(doing.ctx, &doing.row.proxy, on, doing.input.reason(), doing.actor).await?;
     Ok(Outcome::Done)
 }

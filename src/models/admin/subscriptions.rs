@@ -116,6 +116,10 @@ impl Describe for Subscriptions {
         format!("Plan of {}", who(row))
     }
 
+    fn typed(&self, row: &Row) -> String {
+        who(row)
+    }
+
     fn columns(&self) -> Vec<Column<Row>> {
         vec![
             Column::new("user", "User", |row: &Row| {
@@ -198,6 +202,7 @@ impl Describe for Subscriptions {
                         "What runs under way is delivered. Nothing is owed, and nothing is paid back.".into(),
                     ]
                 })
+                .for_good()
                 .done("The plan has ended."),
         ]
     }

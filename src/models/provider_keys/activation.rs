@@ -18,12 +18,12 @@ pub enum Activation {
     NotTaken(Checked),
 }
 
-/// Brings a key back: with a clean slate, the models it was excluded from open to it again, and one call at first. The
+/// Brings a key back, and says why: with a clean slate, the models it was excluded from open to it again, and one call at first. The
 /// vendor is asked before, unless `unasked`.
 ///
 /// # Errors
 /// There is no such key, or the database does not answer.
-pub async fn activate(ctx: &AppContext, id: i64, unasked: bool, actor: &Actor) -> Result<Activation> {
+pub async fn activate(ctx: &AppContext, id: i64, unasked: bool, reason: &str, actor: &Actor) -> Result<Activation> {
     if !unasked {
         let checked = check::check(ctx, id).await?;
         if checked.answer.is_err() {
@@ -31,7 +31,7 @@ pub async fn activate(ctx: &AppContext, id: i64, unasked: bool, actor: &Actor) -
         }
     }
     let txn = begin(&ctx.db).await?;
-    let key = bring_back(&txn, id, actor).await?;
+    let key = bring_back(&txn, id, reason, actor).await?;
     txn.commit().await?;
     Ok(Activation::Activated(key))
 }
@@ -40,22 +40,27 @@ pub async fn activate(ctx: &AppContext, id: i64, unasked: bool, actor: &Actor) -
 ///
 /// # Errors
 /// There is no such key, or the database does not answer.
-pub(in crate::models) async fn bring_back(txn: &DatabaseTransaction, id: i64, actor: &Actor) -> Result<Model> {
+pub(in crate::models) async fn bring_back(
+    txn: &DatabaseTransaction,
+    id: i64,
+    reason: &str,
+    actor: &Actor,
+) -> Result<Model> {
     let key = super::locked(txn, id).await?.ok_or(Error::NotFound)?;
     if key.state() != State::Active {
-        key.become_state(txn, actor, &Change::back("activated", 0)).await?;
+        key.become_state(txn, actor, &Change::back(reason, 0)).await?;
         key.forgive(txn).await?;
     }
     super::by_id(txn, id).await?.ok_or(Error::NotFound)
 }
 
-/// Takes a key out of service until an admin brings it back. Calls under way end as they end.
+/// Takes a key out of service until an admin brings it back, and says why. Calls under way end as they end.
 ///
 /// # Errors
 /// There is no such key, or the database does not answer.
-pub async fn disable(ctx: &AppContext, id: i64, actor: &Actor) -> Result<Model> {
+pub async fn disable(ctx: &AppContext, id: i64, reason: &str, actor: &Actor) -> Result<Model> {
     let txn = begin(&ctx.db).await?;
-    let key = take_out(&txn, id, actor).await?;
+    let key = take_out(&txn, id, reason, actor).await?;
     txn.commit().await?;
     Ok(key)
 }
@@ -64,10 +69,15 @@ pub async fn disable(ctx: &AppContext, id: i64, actor: &Actor) -> Result<Model> 
 ///
 /// # Errors
 /// There is no such key, or the database does not answer.
-pub(in crate::models) async fn take_out(txn: &DatabaseTransaction, id: i64, actor: &Actor) -> Result<Model> {
+pub(in crate::models) async fn take_out(
+    txn: &DatabaseTransaction,
+    id: i64,
+    reason: &str,
+    actor: &Actor,
+) -> Result<Model> {
     let key = super::locked(txn, id).await?.ok_or(Error::NotFound)?;
     if key.state() != State::Disabled {
-        let change = Change::out(State::Disabled, "disabled", key.consecutive_failures);
+        let change = Change::out(State::Disabled, reason, key.consecutive_failures);
         key.become_state(txn, actor, &change).await?;
     }
     super::by_id(txn, id).await?.ok_or(Error::NotFound)

@@ -21,7 +21,7 @@ pub fn field(cell: &Cell) -> String {
     match cell {
         // Made by us from numbers alone.
         Cell::Nothing | Cell::Number(_) | Cell::Money(..) | Cell::Micros(_) | Cell::Moment(_) => cell.plain(),
-        Cell::Text(_) | Cell::Code(_) | Cell::State(..) | Cell::Link(..) => harmless(cell.plain()),
+        Cell::Text(_) | Cell::Code(_) | Cell::State(..) | Cell::Link(..) | Cell::Deed(..) => harmless(cell.plain()),
     }
 }
 

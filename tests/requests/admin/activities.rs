@@ -13,7 +13,7 @@ async fn the_log_is_read_and_never_edited() {
     let cy = admin(&app).await;
     let me = app.user("cy").await;
     let id = app.key("sandbox-k1").await.id;
-    cy.post(&format!("/admin/keys/{id}/deactivation"), &[]).await;
+    cy.post(&format!("/admin/keys/{id}/deactivation"), &[("reason", "a test")]).await;
 
     let page = cy.get("/admin/activities?scope=admin").await.html();
     let mine = page.texts("tbody tr");

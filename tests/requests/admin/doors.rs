@@ -30,7 +30,7 @@ fn declared(app: &TestApp) -> Vec<(Method, String)> {
 }
 
 /// Of each resource a row that is there.
-async fn rows(app: &TestApp) -> BTreeMap<&'static str, i64> {
+pub async fn rows(app: &TestApp) -> BTreeMap<&'static str, i64> {
     let mut rows = BTreeMap::new();
     for (path, table) in [
         ("users", "users WHERE email = 'ada@example.com'"),
@@ -53,7 +53,7 @@ async fn rows(app: &TestApp) -> BTreeMap<&'static str, i64> {
 }
 
 /// Something of everything.
-async fn furnished() -> TestApp {
+pub async fn furnished() -> TestApp {
     let app = TestApp::start().await;
     let run = failed_run(&app).await;
     assert!(run > 0);
@@ -211,16 +211,19 @@ async fn prepared(
         "/admin/keys/{id}/test" => (vec![], "test_provider_key"),
         "/admin/keys/{id}/activation" => {
             app.sql(&key("disabled")).await;
-            (vec![], "change_provider_key_state")
+            (vec![why], "change_provider_key_state")
         }
         "/admin/keys/{id}/deactivation" => {
             app.sql(&key("active")).await;
-            (vec![], "change_provider_key_state")
+            (vec![why], "change_provider_key_state")
         }
         "/admin/keys/{id}/edit" => {
             (vec![("label", "other".into()), ("max_concurrency", "3".into())], "edit_provider_key")
         }
-        "/admin/keys/{id}/secret" => (vec![("secret", "sandbox-other-secret".into()), why], "rotate_provider_key"),
+        "/admin/keys/{id}/secret" => {
+            let label = app.text(&format!("SELECT label FROM provider_keys WHERE id = {}", rows["keys"])).await;
+            (vec![("secret", "sandbox-other-secret".into()), ("confirm", label), why], "rotate_provider_key")
+        }
         "/admin/keys/{id}/balance" => (vec![("cents", "100".into())], "enter_provider_balance"),
         "/admin/keys/new" => (
             vec![
@@ -239,11 +242,11 @@ async fn prepared(
         "/admin/proxies/{id}/test" => (vec![], "test_proxy"),
         "/admin/proxies/{id}/activation" => {
             app.sql("UPDATE proxies SET state = 'disabled'").await;
-            (vec![], "change_proxy_state")
+            (vec![why], "change_proxy_state")
         }
         "/admin/proxies/{id}/deactivation" => {
             app.sql("UPDATE proxies SET state = 'active'").await;
-            (vec![], "change_proxy_state")
+            (vec![why], "change_proxy_state")
         }
         "/admin/proxies/{id}/edit" => (vec![("label", "other way".into())], "edit_proxy"),
         "/admin/proxies/new" => (vec![("label", "p".into()), ("address", "http://127.0.0.1:9".into())], "create_proxy"),
@@ -252,7 +255,7 @@ async fn prepared(
             app.sql(&format!("UPDATE users SET status = 'new', activated_at = NULL WHERE id = {user}")).await;
             (vec![], "activate_user")
         }
-        "/admin/users/{id}/note" => (vec![("text", "a note".into())], "write_note"),
+        "/admin/users/{id}/note" | "/admin/payments/{id}/note" => (vec![("text", "a note".into())], "write_note"),
         "/admin/users/{id}/grant" => {
             (vec![("kind", "tokens".into()), ("amount", "5".into()), ("months", "1".into()), why], "grant_allowance")
         }
@@ -279,7 +282,7 @@ async fn prepared(
         "/admin/payments/{id}/marking" => (vec![why], "mark_invoice_paid"),
         "/admin/payments/{id}/refund" => {
             app.sql("UPDATE invoices SET state = 'paid', paid_at = created_at WHERE state <> 'paid'").await;
-            (vec![why], "refund_invoice")
+            (vec![("confirm", format!("Invoice {}", rows["payments"])), why], "refund_invoice")
         }
         "/admin/users/{id}/sessions" => (vec![why], "revoke_sessions"),
         "/admin/users/{id}/session" => {
@@ -297,7 +300,7 @@ async fn prepared(
             let id = app
                 .count(&format!("SELECT MIN(id) FROM allowances WHERE user_id = {user} AND revoked_at IS NULL"))
                 .await;
-            (vec![("allowance", id.to_string()), why], "revoke_allowance")
+            (vec![("allowance", id.to_string()), ("confirm", "ada@example.com".into()), why], "revoke_allowance")
         }
         "/admin/users/{id}/forgiveness" => {
             app.sql(&format!(
@@ -306,19 +309,30 @@ async fn prepared(
                  WHERE id = (SELECT MIN(id) FROM allowances WHERE user_id = {user})"
             ))
             .await;
-            (vec![("debt", one("SELECT MAX(id) FROM debts").await), why], "forgive_debt")
+            let debt = one("SELECT MAX(id) FROM debts").await;
+            (vec![("debt", debt), ("confirm", "ada@example.com".into()), why], "forgive_debt")
         }
         "/admin/subscriptions/{id}/extension" => (vec![("days", "3".into()), why], "extend_subscription"),
-        "/admin/subscriptions/{id}/cancellation" => (vec![why], "cancel_subscription"),
+        "/admin/subscriptions/{id}/cancellation" => {
+            (vec![("confirm", "bo@example.com".into()), why], "cancel_subscription")
+        }
         "/admin/generations/{id}/revelation" => (vec![why], "reveal_run"),
         "/admin/jobs/{id}/retrial" => (vec![], "retry_job"),
         "/admin/jobs/{id}/discard" => {
             app.sql(&format!("UPDATE jobs SET state = 'dead', last_error = 'boom', finished_at = created_at, lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL WHERE id = {}", rows["jobs"])).await;
-            (vec![why], "discard_job")
+            (vec![("confirm", format!("FulfilRun {}", rows["jobs"])), why], "discard_job")
         }
         "/admin/jobs/batch" => {
             app.sql(&format!("UPDATE jobs SET state = 'dead', last_error = 'boom', finished_at = created_at, lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL WHERE id = {}", rows["jobs"])).await;
-            (vec![("noun", "discard".into()), ("id", rows["jobs"].to_string()), why], "discard_job")
+            (
+                vec![
+                    ("noun", "discard".into()),
+                    ("id", rows["jobs"].to_string()),
+                    ("confirm", format!("FulfilRun {}", rows["jobs"])),
+                    why,
+                ],
+                "discard_job",
+            )
         }
         _ => return None,
     })

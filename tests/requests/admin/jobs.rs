@@ -35,6 +35,8 @@ async fn dead_jobs_are_retried_or_discarded() {
 
     let form = cy.get(&format!("/admin/jobs/{two}/discard")).await.html().form("#action");
     let form = form.fill("reason", "of no use");
+    assert_eq!(cy.submit(&form).await.status, 422, "its name is to be typed");
+    let form = form.fill("confirm", &format!("Two {two}"));
     leaves_one(&app, &me, "discard_job", &format!("job:{two}"), cy.submit(&form)).await;
     assert!(cy.get(&format!("/admin/jobs/{two}")).await.html().lines("#facts").contains("Discarded"));
     assert_eq!(cy.submit(&form).await.status, 409, "twice is once");

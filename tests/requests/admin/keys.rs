@@ -122,6 +122,11 @@ async fn a_secret_is_replaced() {
     assert!(silent.html().text().contains("Say why"));
 
     let form = form.fill("secret", "sandbox-k1-rotated").fill("reason", "it leaked");
+    let hasty = cy.submit(&form.clone().fill("confirm", "sandbox-k2")).await;
+    assert_eq!(hasty.status, 422, "it takes the label");
+    assert!(hasty.html().text().contains("Type sandbox-k1 This is not it."), "{}", hasty.html().text());
+    assert!(!hasty.body.contains("sandbox-k1-rotated"));
+    let form = form.fill("confirm", "sandbox-k1");
     let answer = leaves_one(&app, &me, "rotate_provider_key", &format!("provider_key:{id}"), cy.submit(&form)).await;
     assert_eq!(answer.status, 303);
     assert_eq!(newest_reason(&app, "provider_key", id).await, "it leaked");
@@ -147,19 +152,25 @@ async fn a_key_comes_back_by_an_admin_alone() {
 
         app.sandbox.gemini().fault(label, Fault::KeyInvalid);
         let before = count(&app).await;
-        let refused = cy.post(&format!("/admin/keys/{id}/activation"), &[]).await;
+        let path = format!("/admin/keys/{id}/activation");
+        let page = cy.get(&path).await.html();
+        assert!(page.texts("#consequences").join(" ").contains("The provider is asked first"));
+        let form = page.form("#action");
+        assert_eq!(cy.submit(&form).await.status, 422, "it takes a reason");
+        let form = form.fill("reason", "the account is paid up");
+        let refused = cy.submit(&form).await;
         assert_eq!(refused.status, 409);
         assert!(refused.html().text().contains("Nothing was changed. The provider does not take it"));
         assert_eq!((app.key(label).await.state.as_str(), count(&app).await), (state, before));
 
         app.sandbox.gemini().heal_all();
         let about = format!("provider_key:{id}");
-        let path = format!("/admin/keys/{id}/activation");
-        let back = leaves_one(&app, &me, "change_provider_key_state", &about, cy.post(&path, &[])).await;
+        let back = leaves_one(&app, &me, "change_provider_key_state", &about, cy.submit(&form)).await;
         assert_eq!(back.status, 303);
+        assert_eq!(newest_reason(&app, "provider_key", id).await, "the account is paid up");
         let key = app.key(label).await;
         assert_eq!((key.state.as_str(), key.consecutive_failures), ("active", 0));
-        let again = cy.post(&path, &[]).await;
+        let again = cy.submit(&form).await;
         assert_eq!(again.status, 409, "twice is once");
     }
     app.finish().await;
@@ -185,8 +196,14 @@ async fn a_resting_key_says_until_when() {
     );
 
     let path = format!("/admin/keys/{id}/deactivation");
-    leaves_one(&app, &me, "change_provider_key_state", &format!("provider_key:{id}"), cy.post(&path, &[])).await;
+    let form = cy.get(&path).await.html().form("#action");
+    let before = count(&app).await;
+    assert_eq!((cy.submit(&form).await.status, count(&app).await), (422, before), "it takes a reason");
+    let form = form.fill("reason", "it leaked");
+    leaves_one(&app, &me, "change_provider_key_state", &format!("provider_key:{id}"), cy.submit(&form)).await;
     assert_eq!(app.key("sandbox-k3").await.state, "disabled");
+    let page = cy.get(&format!("/admin/keys/{id}")).await.html();
+    assert!(page.lines("#facts").contains("it leaked") && page.texts("#activities tbody tr")[0].contains("it leaked"));
     app.finish().await;
 }
 
@@ -202,8 +219,14 @@ async fn several_keys_are_disabled_at_once() {
     assert!(page.text().contains("Not for these, as they stand sandbox-k3"));
     assert!(page.texts("#consequences").join(" ").contains("It gets no more calls"));
     let before = count(&app).await;
-    let done = cy.submit(&page.form("#action")).await;
+    let silent = cy.submit(&page.form("#action")).await;
+    assert_eq!((silent.status, count(&app).await), (422, before), "it takes a reason");
+    let done = cy.submit(&silent.html().form("#action").fill("reason", "they leaked")).await;
     assert_eq!(done.status, 200);
+    assert_eq!(
+        [newest_reason(&app, "provider_key", k1).await, newest_reason(&app, "provider_key", k2).await],
+        ["they leaked"; 2]
+    );
     assert_eq!(done.html().texts("#done li").len(), 2);
     assert_eq!(count(&app).await, before + 2);
     assert_eq!(app.count("SELECT COUNT(*) FROM provider_keys WHERE state = 'disabled'").await, 3);

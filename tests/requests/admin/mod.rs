@@ -1,13 +1,16 @@
 //! The web admin, resource by resource and as a whole.
 
 mod activities;
-mod doors;
+mod bulk;
+mod crawl;
+pub mod doors;
 mod generations;
 mod jobs;
 mod keys;
 mod lists;
 mod payments;
 mod proxies;
+mod shapes;
 mod sheets;
 mod subscriptions;
 mod users;

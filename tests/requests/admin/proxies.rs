@@ -39,7 +39,11 @@ async fn a_proxy_is_looked_after() {
 
     let tested = leaves_one(&app, &me, "test_proxy", "proxy:1", cy.post("/admin/proxies/1/test", &[])).await;
     assert!(tested.html().text().contains("The provider was reached through it."));
-    leaves_one(&app, &me, "change_proxy_state", "proxy:1", cy.post("/admin/proxies/1/deactivation", &[])).await;
+    let form = cy.get("/admin/proxies/1/deactivation").await.html().form("#action");
+    assert_eq!(cy.submit(&form).await.status, 422, "it takes a reason");
+    let form = form.fill("reason", "it is slow");
+    leaves_one(&app, &me, "change_proxy_state", "proxy:1", cy.submit(&form)).await;
+    assert_eq!(super::newest_reason(&app, "proxy", 1).await, "it is slow");
     assert_eq!(app.text("SELECT state FROM proxies").await, "disabled");
     let form = cy.get("/admin/proxies/1/edit").await.html().form("#action");
     leaves_one(&app, &me, "edit_proxy", "proxy:1", cy.submit(&form.fill("label", "other"))).await;

@@ -32,7 +32,7 @@ async fn a_plan_is_extended_and_ended() {
 
     let page = cy.get(&format!("/admin/subscriptions/{id}/cancellation")).await.html();
     assert!(page.texts("#consequences").join(" ").contains("Nothing is owed, and nothing is paid back."));
-    let form = page.form("#action").fill("reason", "bo asked for it");
+    let form = page.form("#action").fill("reason", "bo asked for it").fill("confirm", "bo@example.com");
     leaves_one(&app, &me, "cancel_subscription", &format!("subscription:{id}"), cy.submit(&form)).await;
     let now = clock::now(&app.ctx.db).await.unwrap();
     let cycles = plans::cycles(&app.ctx.db, bo.id, now).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_month_that_waits_follows() {
     assert_eq!(Some(queued.starts_at), running.expires_at, "no gap and no overlap");
 
     let form = cy.get(&format!("/admin/subscriptions/{id}/cancellation")).await.html().form("#action");
-    assert_eq!(cy.submit(&form.fill("reason", "bo asked for it")).await.status, 303);
+    assert_eq!(cy.submit(&form.fill("reason", "bo asked for it").fill("confirm", "bo@example.com")).await.status, 303);
     let now = clock::now(&app.ctx.db).await.unwrap();
     let cycles = plans::cycles(&app.ctx.db, bo.id, now).await.unwrap();
     assert_eq!((cycles.running, cycles.queued), (None, None));

@@ -121,10 +121,10 @@ async fn things_are_given_and_taken() {
     let back = format!("{base}/revocation?allowance={id}");
     let page = cy.get(&back).await.html();
     assert!(page.texts("#consequences").join(" ").contains("What was used becomes a debt"));
-    let form = page.form("#action").fill("reason", "a slip");
+    let form = page.form("#action").fill("reason", "a slip").fill("confirm", "ada@example.com");
     let bo = app.user("bo").await;
     let before = count(&app).await;
-    let mut stranger = form.clone();
+    let mut stranger = form.clone().fill("confirm", "bo@example.com");
     stranger.action = format!("/admin/users/{}/revocation", bo.id);
     assert_eq!(cy.submit(&stranger).await.status, 409);
     assert_eq!(count(&app).await, before, "that is not bo's");
