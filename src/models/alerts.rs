@@ -2,16 +2,19 @@
 //! opened in the transaction of what went wrong, where there is one; what nobody's transaction says (a queue that stands
 //! still, a job that died) is looked for. Messages wait in `notifications` and are sent by a job, several at once in one.
 
+mod delivery;
+mod trouble;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use durable_jobs::{Enqueued, entity::job};
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     _entities::{
@@ -19,12 +22,10 @@ use super::{
         provider_keys,
     },
     backups, begin, clock, insert_new, notifications,
-    provider_keys::{State, balance::dollars},
+    provider_keys::State,
     telegram_admins, text,
-    throttles::Post,
 };
 use crate::{
-    adapters::telegram::{Button, Failure, Note},
     context::Nproxy,
     workers::{
         Durable,
@@ -33,12 +34,11 @@ use crate::{
 };
 
 pub use super::_entities::alerts::Model;
+pub use delivery::{deliver, deliver_missed};
+pub use trouble::{Kind, Trouble};
 
 /// What happens within this time comes in one message.
 const GATHERED: Duration = Duration::from_secs(2);
-
-/// Alerts in one message; of more it says how many there are.
-const AT_ONCE: u64 = 15;
 
 /// A due job that nobody has taken for so long: no worker runs, or all of them hang.
 const QUEUE_STANDS: TimeDelta = TimeDelta::minutes(5);
@@ -48,171 +48,6 @@ const NEWLY_DEAD: TimeDelta = TimeDelta::hours(1);
 
 /// Guesses are over when the alarm is so old; who goes on guessing raises the next.
 const GUESSES_OVER: TimeDelta = TimeDelta::hours(1);
-
-/// A message that waits for so long was missed by its job.
-const MISSED: TimeDelta = TimeDelta::seconds(10);
-
-/// Who sends to a chat says so again within this time: longer than a call to Telegram.
-const SENDING: Duration = Duration::from_secs(60);
-
-/// A pause that Telegram asks for is waited for when it is short; longer ones are the job's.
-const SHORT_PAUSE: Duration = Duration::from_secs(10);
-const PAUSES: u32 = 3;
-
-#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
-pub enum Kind {
-    /// A key is under review or out of funds: only an admin brings it back.
-    KeyOut,
-    /// One key is left in service.
-    FewKeys,
-    /// No key works at this moment.
-    NoKeys,
-    /// A whole provider is unwell.
-    Incident,
-    /// An account will be empty soon.
-    BalanceLow,
-    /// Money that is not as it should be. What one payment was stays; what a comparison found is over when the next one
-    /// does not find it.
-    Payment,
-    QueueStuck,
-    DeadJob,
-    PairingGuesses,
-    /// A night went by without a backup.
-    BackupOld,
-}
-
-/// Something to hear of.
-#[derive(Debug)]
-pub enum Trouble<'a> {
-    KeyOut {
-        key: &'a provider_keys::Model,
-        to: State,
-        reason: &'a str,
-    },
-    FewKeys {
-        provider: &'a str,
-    },
-    NoKeys {
-        provider: &'a str,
-    },
-    Incident {
-        provider: &'a str,
-        class: &'a str,
-    },
-    BalanceLow {
-        key: &'a provider_keys::Model,
-        micros: i64,
-    },
-    /// What names the trouble, and what there is to say.
-    Payment {
-        subject: String,
-        says: String,
-    },
-    QueueStuck {
-        minutes: i64,
-    },
-    DeadJob {
-        id: i64,
-        class: &'a str,
-        attempts: i32,
-    },
-    PairingGuesses,
-    /// Since when, where there is a last one.
-    BackupOld {
-        hours: Option<i64>,
-    },
-}
-
-impl Trouble<'_> {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::KeyOut { .. } => Kind::KeyOut,
-            Self::FewKeys { .. } => Kind::FewKeys,
-            Self::NoKeys { .. } => Kind::NoKeys,
-            Self::Incident { .. } => Kind::Incident,
-            Self::BalanceLow { .. } => Kind::BalanceLow,
-            Self::Payment { .. } => Kind::Payment,
-            Self::QueueStuck { .. } => Kind::QueueStuck,
-            Self::DeadJob { .. } => Kind::DeadJob,
-            Self::PairingGuesses => Kind::PairingGuesses,
-            Self::BackupOld { .. } => Kind::BackupOld,
-        }
-    }
-
-    /// What it is about: of one kind and subject there is one open alert.
-    fn subject(&self) -> String {
-        match self {
-            Self::KeyOut { key, .. } | Self::BalanceLow { key, .. } => key_subject(key.id),
-            Self::FewKeys { provider } | Self::NoKeys { provider } | Self::Incident { provider, .. } => {
-                (*provider).to_owned()
-            }
-            Self::Payment { subject, .. } => subject.clone(),
-            Self::DeadJob { id, .. } => format!("job:{id}"),
-            Self::QueueStuck { .. } | Self::PairingGuesses | Self::BackupOld { .. } => "all".to_owned(),
-        }
-    }
-
-    /// A title, which also says what is over then, and what to know or do.
-    fn detail(&self) -> Value {
-        match self {
-            Self::KeyOut { key, to, reason } => json!({
-                "key": key.id,
-                "title": format!("Key {} ({}) is out of service", key.id, key.label),
-                "says": match to {
-                    State::OutOfFunds => format!("Its account cannot pay for the next picture ({reason})."),
-                    State::Active | State::Cooldown | State::ManualReview | State::Disabled => {
-                        format!("It needs a look ({reason}). It comes back only when you activate it.")
-                    }
-                },
-            }),
-            Self::FewKeys { provider } => json!({
-                "title": format!("One {provider} key is left"),
-                "says": "When it fails, nobody gets a picture. Add or activate keys.",
-            }),
-            Self::NoKeys { provider } => json!({
-                "title": format!("No {provider} key works now"),
-                "says": "Nobody gets a picture until a key is active again.",
-            }),
-            Self::Incident { provider, class } => json!({
-                "title": format!("{provider} is unwell"),
-                "says": format!("Several keys fail alike ({class}). No key is blamed; people wait inside their time."),
-            }),
-            Self::BalanceLow { key, micros } => json!({
-                "key": key.id,
-                "title": format!("The balance of key {} ({}) is low", key.id, key.label),
-                "says": format!("{} are left.", dollars(*micros)),
-            }),
-            Self::Payment { says, .. } => json!({ "title": "A payment needs a look", "says": says }),
-            Self::QueueStuck { minutes } => json!({
-                "title": "The job queue stands still",
-                "says": format!("A job that is due has waited for {minutes} minutes. Is a worker running?"),
-            }),
-            Self::DeadJob { id, class, attempts } => json!({
-                "title": format!("A job has died: {class}"),
-                "says": format!(
-                    "Job {id} failed {attempts} times and is not tried again. nproxy task job_list shows why, \
-                     nproxy task job_retry job:{id} tries it once more."
-                ),
-            }),
-            Self::PairingGuesses => json!({
-                "title": "Somebody guesses pairing codes",
-                "says": "Too many wrong codes were typed at the server's console. Further ones are refused for a while.",
-            }),
-            Self::BackupOld { hours } => json!({
-                "title": "The last backup is old",
-                "says": match hours {
-                    Some(hours) => format!("It was taken {hours} hours ago. nproxy task backup says why none followed."),
-                    None => "None was ever taken. nproxy task backup says why.".to_owned(),
-                },
-            }),
-        }
-    }
-}
-
-fn key_subject(id: i64) -> String {
-    format!("key:{id}")
-}
 
 /// Opens an alert, in the transaction of what went wrong, and puts it on its way to every admin; nothing happens while the
 /// same is open. The jobs need no hint: they wait a moment for what else comes.
@@ -426,128 +261,5 @@ impl Model {
             }
         }
         Ok(jobs)
-    }
-}
-
-/// Sends what waits for a chat, in one message where it is several things.
-///
-/// # Errors
-/// Telegram does not take it now: the job is tried again. Or the database does not answer.
-pub async fn deliver(ctx: &AppContext, chat: i64) -> Result<()> {
-    let parts = ctx.parts();
-    let Some(telegram) = parts.telegram() else {
-        return Err(Error::string("there is no bot: TELEGRAM_BOT_TOKEN is not set"));
-    };
-    let Some(mut post) = Post::take(&ctx.db, &format!("telegram-chat:{chat}"), SENDING).await? else {
-        return Err(Error::string("somebody else is sending to this chat"));
-    };
-    let mut pauses = 0;
-    let sent = loop {
-        let waiting = notifications::waiting_for_chat(&ctx.db, chat, AT_ONCE).await?;
-        if waiting.is_empty() {
-            break Ok(());
-        }
-        let note = if telegram_admins::paired(&ctx.db, chat).await?.is_some() {
-            compose(&ctx.db, &waiting).await?
-        } else {
-            None
-        };
-        let outcome = match note {
-            Some(note) => telegram.send(chat, &note).await.map(|()| true),
-            // No longer an admin.
-            None => Ok(false),
-        };
-        match outcome {
-            Ok(true) => {
-                for one in &waiting {
-                    one.mark_sent(&ctx.db).await?;
-                }
-            }
-            Ok(false) => give_up(ctx, &waiting, "not an admin any more").await?,
-            Err(failure @ (Failure::Closed | Failure::Refused(_))) => {
-                give_up(ctx, &waiting, &failure.to_string()).await?;
-            }
-            Err(Failure::Busy(pause)) if pause <= SHORT_PAUSE && pauses < PAUSES => {
-                pauses += 1;
-                tokio::time::sleep(pause).await;
-            }
-            Err(failure) => break Err(Error::Message(failure.to_string())),
-        }
-        if !post.keep(&ctx.db, SENDING).await? {
-            break Err(Error::string("somebody else is sending to this chat"));
-        }
-    };
-    post.leave(&ctx.db).await?;
-    sent
-}
-
-async fn give_up(ctx: &AppContext, waiting: &[notifications::Model], why: &str) -> Result<()> {
-    for one in waiting {
-        one.mark_failed(&ctx.db, why).await?;
-    }
-    Ok(())
-}
-
-/// What has waited longer than its job should have needed: the job came too early, died, or nobody runs jobs.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn deliver_missed(ctx: &AppContext) -> Result<()> {
-    let before = clock::now(&ctx.db).await? - MISSED;
-    for chat in notifications::chats_waiting(&ctx.db, before).await? {
-        if let Err(error) = deliver(ctx, chat).await {
-            tracing::warn!(%error, "an admin's messages wait");
-        }
-    }
-    Ok(())
-}
-
-/// One message of all that waits; `None` when nothing of it can be said.
-async fn compose(db: &impl ConnectionTrait, waiting: &[notifications::Model]) -> Result<Option<Note>> {
-    let mut lines = Vec::new();
-    let mut button = None;
-    for one in waiting {
-        let line = match one.kind() {
-            notifications::Kind::Paired => {
-                Some("You are paired: you can look after nproxy here. /help says what I can do.".to_owned())
-            }
-            notifications::Kind::Alert | notifications::Kind::AlertOver => {
-                let Some(alert) = Entity::find_by_id(one.detail["alert"].as_i64().unwrap_or(0)).one(db).await? else {
-                    continue;
-                };
-                if one.kind() == notifications::Kind::AlertOver {
-                    let lasted = alert.closed_at.map(|end| lasted(end - alert.opened_at)).unwrap_or_default();
-                    // Of payments there are many, and the title does not tell them apart.
-                    let which =
-                        if alert.kind() == Kind::Payment { format!("\n{}", alert.says()) } else { String::new() };
-                    Some(format!("✅ Over: {}{lasted}{which}", alert.title()))
-                } else {
-                    button =
-                        alert.detail["key"].as_i64().map(|key| Button::new(format!("Key {key}"), format!("key:{key}")));
-                    Some(format!("⚠️ {}\n{}", alert.title(), alert.says()))
-                }
-            }
-            // Letters to people have a mailbox.
-            notifications::Kind::Receipt
-            | notifications::Kind::Underpaid
-            | notifications::Kind::Refunded
-            | notifications::Kind::RenewalDue
-            | notifications::Kind::PlanEnded => None,
-        };
-        lines.extend(line);
-    }
-    if lines.is_empty() {
-        return Ok(None);
-    }
-    let button = button.filter(|_| lines.len() == 1);
-    Ok(Some(Note::new(lines.join("\n\n")).row(button)))
-}
-
-/// ` (after 12 min)`
-fn lasted(time: TimeDelta) -> String {
-    match time.num_minutes() {
-        0 => format!(" (after {} s)", time.num_seconds().max(1)),
-        minutes @ 1..120 => format!(" (after {minutes} min)"),
-        minutes => format!(" (after {} h)", minutes / 60),
     }
 }

@@ -60,10 +60,6 @@ impl Redis {
         self.port
     }
 
-    pub const fn port(&self) -> u16 {
-        self.port
-    }
-
     /// What it answers to one command, as it stands on the wire.
     pub async fn ask(&self, command: &str) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
