@@ -25,12 +25,9 @@ use super::{
     provider_keys::State,
     telegram_admins, text,
 };
-use crate::{
-    context::Nproxy,
-    workers::{
-        Durable,
-        deliver_telegram::{Chat, DeliverTelegram},
-    },
+use crate::workers::{
+    Durable,
+    deliver_telegram::{Chat, DeliverTelegram},
 };
 
 pub use super::_entities::alerts::Model;

@@ -263,7 +263,9 @@ async fn no_secret_comes_out() {
     assert!(told.len() > 5, "the bot has talked: {told:?}");
     canaries.absent("the bot", &format!("{told:?}"), &["pairing code"]);
     let redis_heard = heard.lock().await.clone();
-    assert!(redis_heard.contains("FulfilRun"), "Redis carried hints: {} bytes", redis_heard.len());
+    // Which ones is chance: a hint that Redis is too slow for is left to the sweep.
+    let carries = |class: &str| redis_heard.contains(class);
+    assert!(["FulfilRun", "DeliverMail", "RunTask"].into_iter().any(carries), "{} bytes of Redis", redis_heard.len());
     canaries.absent("Redis", &redis_heard, &[]);
     // Each mail holds its own link and nothing else.
     let mails = app.sandbox.mail().to(email).iter().map(|mail| format!("{mail:?}")).collect::<String>();

@@ -334,11 +334,19 @@ impl Drop for TestApp {
 /// `SQLite` may be busy with processes that were killed for longer than a connection waits for it, and a test may let its
 /// own `PostgreSQL` die.
 fn unless_away<T>(done: Result<T, DbErr>, sql: &str) -> Option<T> {
-    const AWAY: [&str; 7] =
-        ["database is locked", "onnection", "terminat", "shutting down", "communicating", "starting up", "recovery"];
+    const AWAY: [&str; 8] = [
+        "database is locked",
+        "connection",
+        "terminated",
+        "terminating",
+        "shutting down",
+        "communicating",
+        "starting up",
+        "recovery",
+    ];
     match done {
         Ok(done) => Some(done),
-        Err(error) if AWAY.iter().any(|sign| error.to_string().contains(sign)) => None,
+        Err(error) if AWAY.iter().any(|sign| error.to_string().to_lowercase().contains(sign)) => None,
         Err(error) => panic!("{sql}: {error}"),
     }
 }

@@ -65,7 +65,7 @@ impl<'a> Crowd<'a> {
                 }
                 sleep(Duration::from_millis(50)).await;
             }
-            let is_doomed = number % ONE_DOOMED_IN == 0;
+            let is_doomed = number.is_multiple_of(ONE_DOOMED_IN);
             self.wish(number, if is_doomed { DOOMED } else { "boat" }).await;
         }
     }
