@@ -166,3 +166,27 @@ fn f63_the_image_is_built_as_it_should_be() {
     let judged = Command::new(hadolint).arg(root().join("Dockerfile")).output().unwrap();
     assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stdout));
 }
+
+/// F66: each push to main and each pull request goes through `bin/ci`, which is format, lints and all tests; no action of
+/// somebody else can change under it.
+#[test]
+fn f66_the_workflow_runs_what_a_change_has_to_pass() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let workflow: Value = serde_norway::from_str(&read(".github/workflows/ci.yml")).unwrap();
+    assert_eq!(workflow["on"]["push"]["branches"], serde_json::json!(["main"]));
+    assert!(workflow["on"].as_object().unwrap().contains_key("pull_request"));
+    assert_eq!(workflow["permissions"], serde_json::json!({ "contents": "read" }));
+    let steps = workflow["jobs"]["ci"]["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["run"] == ".ci/run"), "{steps:?}");
+    for action in steps.iter().filter_map(|step| step["uses"].as_str()) {
+        let commit = action.rsplit('@').next().unwrap();
+        assert!(commit.len() == 40 && commit.bytes().all(|it| it.is_ascii_hexdigit()), "{action}");
+    }
+    assert!(read(".ci/run").lines().any(|line| line == "bin/ci"));
+    let check = read("bin/ci");
+    for step in
+        ["cargo fmt --all --check", "cargo clippy --workspace --all-targets --locked -- -D warnings", "bin/test"]
+    {
+        assert!(check.lines().any(|line| line.starts_with("step ") && line.ends_with(step)), "{step}");
+    }
+}

@@ -32,7 +32,8 @@ const TYPES: [&str; 6] =
 
 /// F43, X20, X39 to X41: some three hundred hostile files. None is stored as it was sent, none is served as anything but a
 /// picture, none costs more than two seconds, and all of them together let the process grow by at most 256 MiB; the worst
-/// of them twenty at once by no more than that and what twenty requests need that carry nothing. `HOSTILE_FILES=2000 HOSTILE_SEED=…` mixes more of them by chance.
+/// of them twenty at once by no more than that and what twenty requests need that carry nothing.
+/// `HOSTILE_FILES=2000 HOSTILE_SEED=…` mixes more of them by chance.
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_files_do_no_harm() {
     let app = Box::pin(TestApp::with(Setup { jobs: false, ..Setup::default() })).await;
