@@ -194,7 +194,8 @@ async fn a_lost_answer_makes_no_second_checkout() {
     let ada = app.sign_in("ada").await;
     app.sandbox.btcpay().troubles().act_and_fail(Spoil::Reset);
     let path = app.bill(&ada, "btcpay").await;
-    assert!(ada.get(&path).await.html().text().contains("The payment service does not answer"));
+    let page = ada.get(&path).await.html().text();
+    assert!(page.contains("The payment service does not answer"), "{page}");
     assert_eq!(app.sandbox.btcpay().invoices().len(), 1, "it was created all the same");
     assert_eq!(app.bill(&ada, "btcpay").await, path);
     assert_eq!(app.sandbox.btcpay().invoices().len(), 1);
