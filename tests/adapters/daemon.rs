@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     os::unix::{
         fs::{MetadataExt as _, PermissionsExt as _},
         process::CommandExt as _,
@@ -14,7 +14,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, free_port};
 
 /// What the proxies that ask for a name and a password accept.
 pub const LOGIN: &str = "ada:secret";
@@ -197,16 +197,6 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.signal("KILL");
         let _ = self.child.wait();
-    }
-}
-
-/// Below those that the system hands out by itself, so that no other test takes it in between.
-fn free_port() -> u16 {
-    loop {
-        let port = rand::random_range(20_000..32_000);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 

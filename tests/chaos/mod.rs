@@ -7,7 +7,7 @@ mod pool;
 mod watch;
 mod whole;
 
-use std::{net::TcpListener, process::Command as Shell, time::Duration};
+use std::{process::Command as Shell, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -16,7 +16,7 @@ use sea_orm::{ConnectionTrait, Statement, prelude::DateTimeUtc};
 use tokio::{process::Child, time::sleep};
 use uuid::Uuid;
 
-use crate::support::{Person, Setup, TestApp, eventually, is_postgres, nproxy};
+use crate::support::{Person, Setup, TestApp, eventually, free_port, is_postgres, nproxy};
 
 const SEED: u64 = 42;
 const RUNS: usize = 20;
@@ -133,13 +133,13 @@ struct Server {
 
 impl Server {
     async fn start(app: &TestApp) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         Self::again(app, port).await
     }
 
     /// Pages alone; what they start waits in its row.
     async fn without_jobs(app: &TestApp) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         Self::launch(app, port, &["start"]).await
     }
 

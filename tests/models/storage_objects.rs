@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::support::{
-    Answer, Finished, Person, Setup, TestApp, eventually, is_postgres, nproxy, pictures,
+    Answer, Finished, Person, Setup, TestApp, eventually, free_port, is_postgres, nproxy, pictures,
     s3::{ACCESS_KEY, BUCKET, Fault, S3Server, SECRET_KEY},
 };
 
@@ -96,7 +96,7 @@ async fn killed_between_put_and_commit() {
             .env("S3_SECRET_ACCESS_KEY", SECRET_KEY);
         command
     };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let url = format!("http://localhost:{port}");
     let mut server = with_bucket(nproxy(app.database_url(), app.folder.path()));
     let mut server = server.arg("start").env("PORT", port.to_string()).env("APP_URL", &url).spawn().unwrap();

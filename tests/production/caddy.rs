@@ -6,8 +6,9 @@ use reqwest::{Client, Response, redirect::Policy};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::fleet::{Site, free_port};
+use super::fleet::Site;
 use crate::support::eventually;
+use crate::support::free_port;
 
 const DOMAIN: &str = "nproxy.test";
 

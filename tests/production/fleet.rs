@@ -1,13 +1,13 @@
 //! A server as `docker-compose.yml` makes it, without containers: the real binary under production settings, several times.
 
-use std::{net::TcpListener, process::Stdio, time::Duration};
+use std::{process::Stdio, time::Duration};
 
 use sandbox::Sandbox;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::support::{Finished, PATIENCE, TestDatabase, is_postgres, redis::Redis, s3::S3Server};
+use crate::support::{Finished, PATIENCE, TestDatabase, free_port, is_postgres, redis::Redis, s3::S3Server};
 
 /// What the processes share.
 pub struct Site {
@@ -26,10 +26,6 @@ pub struct Site {
 pub struct Process {
     child: Child,
     pub port: u16,
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Site {

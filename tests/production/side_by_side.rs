@@ -1,6 +1,7 @@
 //! F63: web twice, worker twice, on one database, one Redis and one store, with the sandbox as the outside world.
 
-use super::fleet::{Process, Site, free_port};
+use super::fleet::{Process, Site};
+use crate::support::free_port;
 use crate::support::{Html, Person, eventually};
 
 const EMAIL: &str = "nora@example.com";

@@ -3,8 +3,9 @@
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, Database, Statement};
 
-use super::fleet::{Site, free_port};
+use super::fleet::Site;
 use crate::support::Finished;
+use crate::support::free_port;
 
 /// What is missing is named, all of it, in a sentence and not in the words of a template.
 #[tokio::test]

@@ -11,7 +11,7 @@ use nproxy::models::{
 };
 use serde_json::Value;
 
-use crate::support::{Html, Process, Setup, TestApp, eventually, redis::Redis};
+use crate::support::{Html, Process, Setup, TestApp, eventually, free_port, redis::Redis};
 
 /// The figure of a tile.
 fn tile(page: &Html, label: &str) -> (String, String) {
@@ -183,7 +183,7 @@ async fn what_is_down_is_red() {
 async fn prometheus_reads_the_metrics() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     let ada = app.sign_in("ada").await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let (_, recipient) = backups::new_identity();
     let (dir, port) = (app.folder.path().join("backups").display().to_string(), port.to_string());
     let settings = [

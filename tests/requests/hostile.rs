@@ -1,6 +1,6 @@
 //! Files from people who mean harm, through the real door of the real binary, whose memory and processor time are its own.
 
-use std::{collections::BTreeMap, fs, net::TcpListener};
+use std::{collections::BTreeMap, fs};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -12,7 +12,7 @@ use reqwest::{
 use tokio::process::Child;
 
 use crate::support::{
-    Answer, Person, Setup, TestApp, eventually,
+    Answer, Person, Setup, TestApp, eventually, free_port,
     hostile::{self, Fate, File, SMUGGLED},
     nproxy,
 };
@@ -265,7 +265,7 @@ struct Server {
 
 impl Server {
     async fn start(app: &TestApp) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let url = format!("http://localhost:{port}");
         let log = fs::File::create(app.folder.path().join("server.log")).unwrap();
         let child = nproxy(app.database_url(), app.folder.path())

@@ -30,10 +30,20 @@ pub use person::{Answer, Person};
 pub use postgres::Postgres;
 pub use process::Process;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, net::TcpListener, time::Duration};
 
 /// Longer than anything that works takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Below those that the system hands out by itself, so that nobody takes it in between, or while its server is dead.
+pub fn free_port() -> u16 {
+    loop {
+        let port = rand::random_range(20_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 /// Asks again until the answer is there; fails the test when patience ends.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {

@@ -2,16 +2,16 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command},
     time::Duration,
 };
 
-use rand::Rng;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};
 use tempfile::TempDir;
+
+use super::free_port;
 
 /// Ends with the test.
 #[derive(Debug)]
@@ -147,15 +147,4 @@ fn owner() -> Option<(u32, u32)> {
         let user = if ask(&["-u", "postgres"]).is_some() { "postgres" } else { "nobody" };
         (ask(&["-u", user]).unwrap(), ask(&["-g", user]).unwrap())
     })
-}
-
-/// Below 32768, where Linux starts to hand out ports to outgoing connections: it has to be free again after each death.
-fn free_port() -> u16 {
-    let mut rng = rand::rng();
-    loop {
-        let port = rng.random_range(20_000..32_000);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }

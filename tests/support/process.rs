@@ -1,10 +1,10 @@
 //! The real binary at work beside the test's own application: on the same database, folder and sandbox.
 
-use std::{net::TcpListener, process::Command as Shell, time::Duration};
+use std::{process::Command as Shell, time::Duration};
 
 use tokio::process::Child;
 
-use super::{TestApp, nproxy};
+use super::{TestApp, free_port, nproxy};
 
 /// `nproxy start …`, killed with the test.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Process {
     }
 
     fn start(app: &TestApp, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(app.folder.path().join("processes.log"));
         let log = log.unwrap();
         let url = format!("http://localhost:{port}");

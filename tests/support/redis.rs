@@ -1,6 +1,6 @@
 //! A Redis of a test's own.
 
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::{
@@ -8,6 +8,8 @@ use tokio::{
     net::TcpStream,
     process::{Child, Command},
 };
+
+use super::free_port;
 
 /// Killed with the test. It keeps nothing when it dies.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub struct Redis {
 impl Redis {
     /// `None` where none is installed, which `REQUIRE_REDIS=1` makes a failure.
     pub async fn start() -> Option<Self> {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let folder = TempDir::new().unwrap();
         let Ok(server) = launch(port, &folder) else {
             assert!(std::env::var("REQUIRE_REDIS").is_err(), "redis-server is missing: bin/setup --for test");
