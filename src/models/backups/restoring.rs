@@ -2,7 +2,7 @@
 //! that hold for the data of a healthy installation. Nothing else may be running meanwhile.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     io::{self, Read},
     path::{Component, Path, PathBuf},
 };
@@ -18,7 +18,7 @@ use tokio::{fs, runtime::Handle, task::spawn_blocking};
 
 use super::{ABOUT, About, FILES, Kind, MANIFEST, Object, POSTGRES, SQLITE};
 use crate::{
-    adapters::{archive, postgres},
+    adapters::{archive, postgres, sqlite},
     models::{
         activities::{self, Actor},
         begin,
@@ -156,10 +156,10 @@ async fn unpack(
         .map_err(|error| Error::Message(format!("{}: {error}", file.display())))?;
         let whole = || Error::Message(format!("{} is not whole", file.display()));
         let manifest = manifest.ok_or_else(whole)?;
-        let listed = |key: &str, hash: &str| {
-            manifest.objects.iter().any(|object| object.key == key && object.sha256.as_deref() == Some(hash))
-        };
-        if let Some((key, _)) = hashes.iter().find(|(key, hash)| !listed(key, hash)) {
+        let listed: HashMap<_, _> =
+            manifest.objects.iter().map(|object| (object.key.as_str(), object.sha256.as_deref())).collect();
+        let is_listed = |key: &str, hash: &str| listed.get(key) == Some(&Some(hash));
+        if let Some((key, _)) = hashes.iter().find(|(key, hash)| !is_listed(key, hash)) {
             return Err(Error::Message(format!("{key} is not as the manifest lists it")));
         }
         Ok((database.ok_or_else(whole)?, manifest, hashes.len()))
@@ -194,7 +194,7 @@ async fn put_in_place(ctx: &AppContext, database: &Path) -> Result<()> {
 /// The old file goes when the new one lies beside it, whole.
 async fn exchange_file(ctx: &AppContext, database: &Path) -> Result<()> {
     let uri = &ctx.config.database.uri;
-    let target = doctor::file_of(uri).ok_or_else(|| Error::string("DATABASE_URL names no file"))?;
+    let target = sqlite::file_of(uri).ok_or_else(|| Error::string("DATABASE_URL names no file"))?;
     ctx.db.clone().close().await?;
     alone(uri).await?;
     let beside = target.with_extension("restoring");
@@ -209,6 +209,8 @@ async fn exchange_file(ctx: &AppContext, database: &Path) -> Result<()> {
         }
     }
     fs::rename(&beside, &target).await?;
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder).await?.sync_all().await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! whole. A picture that is deleted meanwhile is listed without its bytes.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -133,14 +134,12 @@ async fn named(ctx: &AppContext) -> Result<Vec<Object>> {
         after = last.id;
         let keys: Vec<_> = page.iter().map(|object| object.storage_key.clone()).collect();
         let known = Assets::find().filter(Asset::StorageKey.is_in(keys)).all(&ctx.db).await?;
-        objects.extend(page.into_iter().map(|object| {
-            let picture = known.iter().find(|asset| asset.storage_key == object.storage_key);
-            Object {
-                key: object.storage_key,
-                bytes: object.bytes.and_then(|bytes| u64::try_from(bytes).ok()),
-                sha256: picture.map(|asset| asset.sha256.clone()),
-                stored: is_here,
-            }
+        let mut hashes: HashMap<_, _> = known.into_iter().map(|asset| (asset.storage_key, asset.sha256)).collect();
+        objects.extend(page.into_iter().map(|object| Object {
+            bytes: object.bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+            sha256: hashes.remove(&object.storage_key),
+            key: object.storage_key,
+            stored: is_here,
         }));
     }
 }
