@@ -24,9 +24,8 @@ use crate::{
         admin::{
             self,
             description::{Input, Outcome},
-            resource::{Asked, BULK_MAX, Controls, Done, Resource, Table},
+            resource::{Asked, BULK_MAX, Done, Resource},
         },
-        listing::{Count, Wish},
         users::Role,
     },
     views::admin as views,
@@ -182,25 +181,11 @@ async fn listed(
     let controls = kind.controls(ctx).await?;
     let table = kind.list(ctx, &wish).await?;
     let fitting = match may_change && !controls.bulk.is_empty() {
-        true => Some(fitting(kind, ctx, &controls, &table, &wish).await?),
+        true => Some(kind.fitting(ctx, &wish, &controls, &table).await?),
         false => None,
     };
     let list = views::list(&kind.about(), &kind.heads(), &controls, table, fitting, &wish);
     page.with_status(status, "admin/list.html", json!({ "list": list, "may_change": may_change }))
-}
-
-/// How many fit on all pages: counted only where neither the page nor its scope says it.
-async fn fitting(kind: Kind, ctx: &AppContext, controls: &Controls, table: &Table, wish: &Wish) -> Result<Count> {
-    if table.next.is_none() && wish.after.is_empty() {
-        return Ok(Count::Exactly(table.rows.len() as u64));
-    }
-    let is_whole_scope = wish.q.is_empty() && wish.filters.is_empty();
-    let mut scopes = controls.scopes.iter();
-    let scope = if wish.scope.is_empty() { scopes.next() } else { scopes.find(|(name, ..)| *name == wish.scope) };
-    match scope {
-        Some((_, _, count)) if is_whole_scope => Ok(*count),
-        _ => Ok(kind.count(ctx, wish).await?),
-    }
 }
 
 /// Written while it is read: a long list fills no memory, and a reader who leaves ends it.

@@ -146,8 +146,8 @@ pub trait Resource: Send + Sync {
     fn said(&self, noun: &str) -> Option<&'static str>;
     async fn controls(&self, ctx: &AppContext) -> Result<Controls>;
     async fn list(&self, ctx: &AppContext, wish: &Wish) -> Result<Table>;
-    /// How many rows fit, on all pages.
-    async fn count(&self, ctx: &AppContext, wish: &Wish) -> Result<Count>;
+    /// How many rows fit, on all pages: counted only where neither this page nor its scope says it.
+    async fn fitting(&self, ctx: &AppContext, wish: &Wish, controls: &Controls, table: &Table) -> Result<Count>;
     /// All that fit, on all pages; `None` when they are more than one action takes.
     async fn ids(&self, ctx: &AppContext, wish: &Wish) -> Result<Option<Vec<i64>>>;
     /// The names of the columns of the spreadsheet, and its rows.

@@ -83,8 +83,17 @@ impl<T: Describe> Resource for T {
         Ok(Table { rows: rows.iter().map(line).collect(), next })
     }
 
-    async fn count(&self, ctx: &AppContext, wish: &Wish) -> Result<Count> {
-        listing::count(&ctx.db, &self.spec(), wish).await
+    async fn fitting(&self, ctx: &AppContext, wish: &Wish, controls: &Controls, table: &Table) -> Result<Count> {
+        if table.next.is_none() && wish.after.is_empty() {
+            return Ok(Count::Exactly(table.rows.len() as u64));
+        }
+        let is_whole_scope = wish.q.is_empty() && wish.filters.is_empty();
+        let mut scopes = controls.scopes.iter();
+        let scope = if wish.scope.is_empty() { scopes.next() } else { scopes.find(|(name, ..)| *name == wish.scope) };
+        match scope {
+            Some((_, _, count)) if is_whole_scope => Ok(*count),
+            Some(_) | None => listing::count(&ctx.db, &self.spec(), wish).await,
+        }
     }
 
     async fn ids(&self, ctx: &AppContext, wish: &Wish) -> Result<Option<Vec<i64>>> {
