@@ -17,7 +17,7 @@ use url::Url;
 use crate::adapters::{archive::Recipients, images, payments, telegram};
 
 pub use analytics::GtmId;
-pub use networks::Networks;
+pub use networks::{Networks, customer_of};
 
 /// Shorter secrets are refused in production (interface: `NPROXY_SECRET_KEY`).
 const SECRET_KEY_MIN_BYTES: usize = 32;

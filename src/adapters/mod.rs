@@ -6,5 +6,6 @@ pub mod images;
 pub mod mail;
 pub mod payments;
 pub mod postgres;
+pub mod sqlite;
 pub mod storage;
 pub mod telegram;

@@ -7,6 +7,8 @@ use loco_rs::{Error, Result, config::Database as Settings};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, Statement};
 
+use crate::adapters::sqlite;
+
 /// Names our lock among the advisory locks of a PostgreSQL server; any constant does.
 const LOCK: i64 = 5_150_000_080;
 
@@ -37,9 +39,10 @@ async fn under_lock(db: &DatabaseConnection, settings: &Settings) -> Result<()> 
         // Given back with the session, whatever happens in between.
         return migrate(db).await;
     }
-    let Some(path) = file(&settings.uri) else { return migrate(db).await };
+    let Some(mut path) = sqlite::file_of(&settings.uri) else { return migrate(db).await };
     let lock = tokio::task::spawn_blocking(move || {
-        let lock = File::create(format!("{path}.migrating"))?;
+        path.as_mut_os_string().push(".migrating");
+        let lock = File::create(path)?;
         lock.lock().map(|()| lock)
     });
     let _lock = lock.await.map_err(Error::msg)??;
@@ -85,12 +88,6 @@ async fn applied(db: &DatabaseConnection) -> Result<Vec<String>> {
     }
     let rows = db.query_all_raw(Statement::from_string(backend, "SELECT version FROM seaql_migrations")).await?;
     Ok(rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?)
-}
-
-/// The file of an SQLite database; one in memory has none, and nobody else.
-fn file(uri: &str) -> Option<String> {
-    let path = uri.strip_prefix("sqlite://").or_else(|| uri.strip_prefix("sqlite:"))?.split('?').next()?;
-    (!path.is_empty() && !path.contains(":memory:")).then(|| path.to_owned())
 }
 
 /// What an operator is told of a database that does not answer: where it is, but not with which password.

@@ -31,7 +31,7 @@ use tower::ServiceExt;
 
 use crate::{
     context::Nproxy,
-    settings::{Edge, Networks},
+    settings::{Edge, Networks, customer_of},
 };
 
 /// From the connection, or the end of the answer before, to the end of the head.
@@ -142,7 +142,7 @@ impl Door {
         if ip.is_loopback() || self.trusted.hold(ip) {
             return Some(Share(None));
         }
-        let network = network(ip);
+        let network = customer_of(ip);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(network).or_default();
         if *count >= self.each {
@@ -163,13 +163,6 @@ impl Drop for Share {
                 taken.remove(&network);
             }
         }
-    }
-}
-
-fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
     }
 }
 

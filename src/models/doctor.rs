@@ -14,7 +14,6 @@ use super::{clock, vault::Vault};
 use crate::context::Nproxy;
 
 use rules::Rule;
-pub(super) use surroundings::file_of;
 
 /// Rows that one rule names; what is more is only said to be there.
 const NAMED: usize = 20;

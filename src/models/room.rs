@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use loco_rs::app::AppContext;
 use tokio::task::spawn_blocking;
 
-use super::doctor;
 use crate::{
-    adapters::{disk, storage::Store},
+    adapters::{disk, sqlite, storage::Store},
     context::Nproxy,
 };
 
@@ -55,7 +54,7 @@ fn folders(ctx: &AppContext) -> Vec<PathBuf> {
     if matches!(parts.store(), Store::Folder(_)) {
         folders.push(parts.settings().storage.dir.clone());
     }
-    folders.extend(doctor::file_of(&ctx.config.database.uri).and_then(|file| file.parent().map(Path::to_owned)));
+    folders.extend(sqlite::file_of(&ctx.config.database.uri).and_then(|file| file.parent().map(Path::to_owned)));
     if parts.settings().backup.is_on() {
         folders.push(parts.settings().backup.dir.clone());
     }

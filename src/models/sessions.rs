@@ -23,6 +23,7 @@ use super::{
     tokens::PlainToken,
     users::Status,
 };
+use crate::settings::customer_of;
 
 pub use super::_entities::sessions::Model;
 
@@ -48,7 +49,7 @@ impl Client {
     /// Whom a limit counts: an address of IPv4, or the /64 that one customer of IPv6 has to himself.
     #[must_use]
     pub fn network(&self) -> String {
-        match self.ip.to_canonical() {
+        match customer_of(self.ip) {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => {
                 let [a, b, c, d, ..] = ip.segments();

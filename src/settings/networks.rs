@@ -30,6 +30,15 @@ impl Networks {
     }
 }
 
+/// An address of IPv4 as it is, and of IPv6 the first of the /64 that one customer has to himself.
+#[must_use]
+pub fn customer_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
 impl<'de> Deserialize<'de> for Networks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(|e| de::Error::custom(format!("TRUSTED_PROXIES: {e}")))

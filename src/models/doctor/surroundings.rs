@@ -1,7 +1,7 @@
 //! What the application stands on and speaks to. What does not answer is a finding, never an error: the rest is asked
 //! all the same, and at the same time.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream};
 use loco_rs::{Result, app::AppContext};
@@ -286,11 +286,4 @@ async fn backups(ctx: &AppContext) -> Seen {
         }
     };
     Ok(if standing.is_late { (String::new(), vec![Finding::new("backups", says)]) } else { (says, Vec::new()) })
-}
-
-/// The file of an `SQLite` database.
-pub(in crate::models) fn file_of(uri: &str) -> Option<PathBuf> {
-    let path = uri.strip_prefix("sqlite://").or_else(|| uri.strip_prefix("sqlite:"))?;
-    let path = path.split('?').next().unwrap_or_default();
-    Some(PathBuf::from(if path.contains('/') { path.to_owned() } else { format!("./{path}") }))
 }
