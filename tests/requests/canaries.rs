@@ -171,11 +171,11 @@ async fn no_secret_comes_out() {
     let log = app.folder.path().join("trace.log");
     let file = std::fs::File::create(&log).unwrap();
     // As a server has them: a page's hint reaches a worker of another process through Redis, or not at all.
-    let roles = [(port, vec!["start"]), (free_port(), vec!["start", "--worker"]), (free_port(), vec!["bot"])];
-    let roles = roles.map(|(port, role)| {
+    let begin = |port: u16, role: &[&str]| {
         let (out, err) = (file.try_clone().unwrap(), file.try_clone().unwrap());
         command().env("PORT", port.to_string()).args(role).stdout(out).stderr(err).spawn().unwrap()
-    });
+    };
+    let mut roles = vec![begin(port, &["start"]), begin(free_port(), &["bot"])];
     let person = Person::new(&url);
     let up = reqwest::Client::builder().no_proxy().build().unwrap();
     eventually("the server", || async { up.get(format!("{url}/up")).send().await.ok().map(drop) }).await;
@@ -183,6 +183,10 @@ async fn no_secret_comes_out() {
     let mut pages = String::new();
     let (email, password) = ("fay@example.com", canaries.of("password").to_owned());
     pages += &person.post("/register", &[("email", email), ("password", &password)]).await.body;
+    // A worker's sweep may be quicker than the hint, and a job that is taken needs none: so the worker comes after it.
+    let hinted = async || heard.lock().await.contains("DeliverMail").then_some(());
+    eventually("the hint", hinted).await;
+    roles.push(begin(free_port(), &["start", "--worker"]));
     let mail = eventually("the mail", || async { app.sandbox.mail().to(email).pop() }).await;
     canaries.learn("activation link", token_in(&format!("{mail:?}")));
     pages += &person.post("/activation", &[("token", canaries.of("activation link"))]).await.body;
@@ -253,7 +257,7 @@ async fn no_secret_comes_out() {
     for entry in std::fs::read_dir(&dumped).unwrap() {
         said += &read(&entry.unwrap().path());
     }
-    for mut role in roles {
+    for role in &mut roles {
         role.kill().await.unwrap();
     }
 
@@ -269,7 +273,6 @@ async fn no_secret_comes_out() {
     assert!(told.len() > 5, "the bot has talked: {told:?}");
     canaries.absent("the bot", &format!("{told:?}"), &["pairing code"]);
     let redis_heard = heard.lock().await.clone();
-    assert!(redis_heard.contains("FulfilRun"), "Redis carried hints: {} bytes", redis_heard.len());
     canaries.absent("Redis", &redis_heard, &[]);
     // Each mail holds its own link and nothing else.
     let mails = app.sandbox.mail().to(email).iter().map(|mail| format!("{mail:?}")).collect::<String>();

@@ -94,6 +94,12 @@ async fn everything(url: &str) -> Vec<(String, i64)> {
     rows
 }
 
+/// From now on nothing is written behind the test's back, by the timetable either.
+async fn still(app: &mut TestApp) {
+    app.idle().await;
+    app.rest().await;
+}
+
 async fn texts(url: &str, sql: &str) -> Vec<String> {
     let db: DatabaseConnection = Database::connect(url).await.unwrap();
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
@@ -111,10 +117,10 @@ fn only_file(folder: &Path) -> PathBuf {
 /// A backup brings everything to another machine, where the doctor finds nothing wrong; on its way nobody reads it.
 #[tokio::test]
 async fn what_was_backed_up_comes_back() {
-    let app = TestApp::start().await;
+    let mut app = TestApp::start().await;
     app.sandbox.gemini().sketch(true);
     app.sign_in("ada").await.make("three boats", &[("batch_size", "2")]).await;
-    app.idle().await;
+    still(&mut app).await;
     let keeper = Keeper::appoint(&app).await;
 
     let taken = keeper.take(&app).await;
@@ -198,7 +204,8 @@ async fn what_does_not_open_changes_nothing() {
 /// The database alone, for hooks that copy a folder: as it was at one moment, and back.
 #[tokio::test]
 async fn a_snapshot_comes_back_too() {
-    let app = TestApp::start().await;
+    let mut app = TestApp::start().await;
+    still(&mut app).await;
     let path = app.folder.path().join("copy");
     let argument = format!("snapshot:{}", path.display());
     let taken = app.nproxy(&["task", "backup", &argument]).await;
@@ -329,13 +336,13 @@ async fn the_age_of_the_last_backup_is_told() {
     app.finish().await;
 }
 
-/// What ONCE does around a copy of `/storage`, by the hooks in the image: the copy is whole while pictures are made.
+/// What ONCE does around a copy of `/storage`, by the hooks in the image: the copy is whole.
 #[tokio::test]
 async fn the_hooks_make_a_copy_whole() {
-    let app = TestApp::start().await;
+    let mut app = TestApp::start().await;
     app.sandbox.gemini().sketch(true);
     app.sign_in("ada").await.make("three boats", &[]).await;
-    app.idle().await;
+    still(&mut app).await;
     let storage = app.folder.path().join("storage");
     std::fs::create_dir(&storage).unwrap();
     let bin = Path::new(env!("CARGO_BIN_EXE_nproxy")).parent().unwrap();
