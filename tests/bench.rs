@@ -1,4 +1,4 @@
-//! How long nproxy itself takes: `bin/bench`.
+//! How long nproxy itself takes, in the dev build: `bin/bench --overhead`. What the release costs is measured by `crates/bench`.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// From the accepted prompt to the final state, less the time that the provider took: the median over a hundred single
 /// pictures is at most 60 ms.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: bin/bench"]
+#[ignore = "a measurement: bin/bench --overhead"]
 async fn overhead() {
     let app = TestApp::start().await;
     app.sandbox.gemini().latency(PROVIDER);
@@ -72,7 +72,7 @@ const WEBHOOK_P99_MS: f64 = 500.0;
 /// It must show: of a thousand webhooks, a hundred in each second, 99 of 100 are written down and answered within half a
 /// second, while the jobs that they make ask the processor.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: bin/bench"]
+#[ignore = "a measurement: bin/bench --overhead"]
 async fn webhooks() {
     let app = TestApp::start().await;
     app.sandbox.btcpay().courier().webhooks(Webhooks::Off);

@@ -52,6 +52,7 @@ pub struct Gemini {
 struct State {
     latency: Duration,
     sketch: bool,
+    still: Option<Bytes>,
     faults: HashMap<String, Planned>,
     refused: Option<String>,
     log: Log,
@@ -82,6 +83,7 @@ impl Gemini {
             state: Arc::new(Mutex::new(State {
                 latency,
                 sketch: false,
+                still: None,
                 faults: HashMap::new(),
                 refused: None,
                 log: Log::default(),
@@ -160,6 +162,12 @@ impl Gemini {
     /// Draws at a quarter of the detail, in the same size: a few milliseconds a picture, for tests of many.
     pub fn sketch(&self, on: bool) {
         lock(&self.state).sketch = on;
+    }
+
+    /// Answers every wish with this picture instead of drawing, or draws again. For measurements, which want the vendor
+    /// to cost nothing.
+    pub fn still(&self, picture: Option<Bytes>) {
+        lock(&self.state).still = picture;
     }
 
     /// The newest 500 calls, in order of arrival.
@@ -250,6 +258,10 @@ impl Gemini {
         let count = state.repeats.entry(of).or_default();
         *count += 1;
         *count - 1
+    }
+
+    fn still_picture(&self) -> Option<Bytes> {
+        lock(&self.state).still.clone()
     }
 
     fn sketches(&self) -> bool {

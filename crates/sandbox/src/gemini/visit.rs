@@ -157,6 +157,9 @@ impl Visit<'_> {
     }
 
     async fn draw(&self, order: Order) -> Result<paint::Picture, VendorError> {
+        if let Some(still) = self.gemini.still_picture() {
+            return Ok(paint::Picture { thumbnail: still.clone(), bytes: still });
+        }
         let _easel = self.gemini.easels.acquire().await;
         match tokio::task::spawn_blocking(move || paint::paint(&order)).await {
             Ok(Ok(picture)) => Ok(picture),
