@@ -154,7 +154,7 @@ async fn what_is_down_is_red() {
     for key in ["sandbox-k1", "sandbox-k2", "sandbox-k3"] {
         activation::disable(&app.ctx, app.key(key).await.id, "a test", &Actor::Cli).await.unwrap();
     }
-    let files = app.folder.path().join("files");
+    let files = app.files();
     std::fs::rename(&files, app.folder.path().join("elsewhere")).ok();
     std::fs::write(&files, "not a folder").unwrap();
     let job = "INSERT INTO jobs (class, args, queue, priority, state, run_at, attempts, max_attempts, created_at) \
