@@ -141,7 +141,7 @@ async fn a_redis_that_stops_is_red() {
 /// F55: what is down is red and says what to do, and the page loads all the same: storage, mail, keys, a processor, jobs.
 #[tokio::test]
 async fn what_is_down_is_red() {
-    let mut app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let mut app = TestApp::with(Setup { jobs: false, s3: false, ..Setup::default() }).await;
     let cy = app.sign_in_staff("cy").await;
     let well = cy.get("/admin/health").await.html();
     for part in ["Database", "Jobs", "Storage", "Mail", "Provider keys"] {

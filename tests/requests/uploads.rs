@@ -112,7 +112,7 @@ async fn a_file_is_its_owners() {
     let small = image::load_from_memory(&ada.get(&thumbnail).await.bytes).unwrap();
     assert_eq!((small.width(), small.height()), (640, 640));
 
-    let download = ada.get(&page.attribute(".cell a[download]", "href")).await;
+    let download = ada.download(&page.attribute(".cell a[download]", "href")).await;
     assert_eq!(download.bytes, answer.bytes);
     let name = download.header("content-disposition");
     let day = app.time("SELECT created_at FROM assets").await.format("%Y%m%d");
