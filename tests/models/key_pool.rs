@@ -10,7 +10,7 @@ use nproxy::models::{
 use sandbox::{Fault, Proxy, ProxyFault, ProxyKind, ProxyOptions, gemini::EVERY_KEY};
 use serde_json::json;
 
-use crate::support::{Html, Setup, TestApp, is_postgres};
+use crate::support::{Html, Setup, TestApp, eventually, is_postgres};
 
 /// F32: three keys take turns — k1 k2 k3 k1 k2 k3.
 #[tokio::test]
@@ -165,6 +165,27 @@ async fn no_key_is_overloaded() {
     for key in ["sandbox-k1", "sandbox-k2"] {
         assert_eq!(gemini.max_in_flight(key), 2, "{key}: full use and no more");
     }
+    app.finish().await;
+}
+
+/// F27, F32: a key that has its hands full keeps nobody waiting while another is free, whosever turn it is.
+#[tokio::test]
+async fn a_busy_key_keeps_nobody_from_a_free_one() {
+    let setup = Setup { keys: vec!["sandbox-k1", "sandbox-k2"], max_concurrency: 1, ..Setup::default() };
+    let app = TestApp::with(setup).await;
+    let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
+    gemini.fault("sandbox-k1", Fault::Latency { ms: 12_000 });
+    let bo = app.sign_in("bo").await;
+    let slow = bo.ask("a slow boat", &[]).await;
+    eventually("the slow call", || async { (gemini.in_flight("sandbox-k1") == 1).then_some(()) }).await;
+
+    for _ in 0..3 {
+        bo.make("a quick boat", &[]).await;
+    }
+
+    assert_eq!(used(&app), ["k1", "k2", "k2", "k2"]);
+    bo.settled(&slow).await;
     app.finish().await;
 }
 
