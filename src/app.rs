@@ -59,9 +59,13 @@ impl Hooks for App {
         let mut config = environment.load()?;
         initializers::database::make_room(&config.database.uri)?;
         config.database.uri = initializers::database::limited(&config.database.uri);
-        config.logger.override_filter = config.logger.override_filter.as_deref().map(initializers::database::discreet);
         initializers::timetable::leave_out_what_is_off(&mut config);
         Ok(config)
+    }
+
+    fn init_logger(ctx: &AppContext) -> Result<bool> {
+        initializers::logging::begin(&ctx.config.logger);
+        Ok(true)
     }
 
     /// Runs twice on `start`, so it only builds: no connections, no spawned tasks.

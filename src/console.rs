@@ -10,7 +10,6 @@ use loco_rs::{
     boot::{self, ServeParams, StartMode},
     cli,
     environment::{Environment, resolve_from_env},
-    logger,
     task::Vars,
 };
 use migration::Migrator;
@@ -21,7 +20,7 @@ use crate::{
     app::App,
     bot,
     context::Nproxy,
-    initializers::{health, schema},
+    initializers::{health, logging, schema},
     settings,
 };
 
@@ -169,7 +168,7 @@ async fn start(
     no_banner: bool,
 ) -> Result<()> {
     let mut config = App::load_config(environment).await?;
-    logger::init::<App>(&config.logger)?;
+    logging::begin(&config.logger);
     config.server.port = port.unwrap_or(config.server.port);
     config.server.binding = binding.unwrap_or(config.server.binding);
     let serve = ServeParams { port: config.server.port, binding: config.server.binding.clone() };
@@ -182,7 +181,7 @@ async fn start(
 /// The task `doctor`. It looks at the schema as it is, whichever release that is of, and changes nothing of it.
 async fn consult_doctor(environment: &Environment, json: bool, selftest: bool) -> Result<()> {
     let config = App::load_config(environment).await?;
-    logger::init::<App>(&config.logger)?;
+    logging::begin(&config.logger);
     let uri = config.database.uri.clone();
     let ctx = boot::create_context::<App>(environment, config).await.map_err(|error| match error {
         Error::DB(error) => schema::unreachable(&uri, &error.to_string()),
@@ -193,7 +192,7 @@ async fn consult_doctor(environment: &Environment, json: bool, selftest: bool) -
 
 async fn context(environment: &Environment) -> Result<AppContext> {
     let config = App::load_config(environment).await?;
-    logger::init::<App>(&config.logger)?;
+    logging::begin(&config.logger);
     schema::settle(&config.database).await?;
     boot::create_context::<App>(environment, config).await
 }

@@ -1,5 +1,5 @@
 //! What a database needs that its driver does not see to: the folder of an `SQLite` file, and on `PostgreSQL` a limit for
-//! those who hold locks and stand still; and that it keeps the password out of the log.
+//! those who hold locks and stand still.
 
 use std::path::Path;
 
@@ -30,15 +30,6 @@ pub fn limited(uri: &str) -> String {
     }
     let joint = if uri.contains('?') { '&' } else { '?' };
     format!("{uri}{joint}{STANDS_STILL}")
-}
-
-/// At `trace` the spans of the driver hold the address that it connects to, with the password.
-const TELL_THE_ADDRESS: &str = "sea_orm::driver=info";
-
-/// The same filter without them: how talkative a log may be is the operator's, what is a secret is not.
-#[must_use]
-pub fn discreet(filter: &str) -> String {
-    format!("{filter},{TELL_THE_ADDRESS}")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod errors;
 pub mod health;
 pub mod house;
 pub mod limits;
+pub mod logging;
 pub mod metrics;
 pub mod people;
 pub mod sandbox;

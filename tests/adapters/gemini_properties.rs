@@ -1,6 +1,6 @@
 //! Whatever bytes come: a class, no panic, no secret, soon; and no key condemned by anybody but the vendor.
 //!
-//! A few seconds in the suite; `FUZZ_CASES=200000 bin/test --sqlite adapters/gemini_properties` looks for longer.
+//! A few seconds in the suite; `FUZZ_CASES=200000 bin/test --laptop adapters/gemini_properties` looks for longer.
 
 use std::time::{Duration, Instant};
 

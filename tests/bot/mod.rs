@@ -11,7 +11,7 @@ use std::process::Stdio;
 use sandbox::{TelegramMessage, TelegramPerson, telegram::ANN};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Finished, TestApp, eventually, nproxy};
+use crate::support::{Finished, TestApp, eventually};
 
 /// Another person at Telegram.
 pub fn bob() -> TelegramPerson {
@@ -57,7 +57,7 @@ pub fn code(message: &TelegramMessage) -> String {
 
 /// `nproxy …` at a console of the server that knows the bot, with somebody who types `typed`.
 pub async fn console(app: &TestApp, arguments: &[&str], typed: &str) -> Finished {
-    let mut command = nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     command
         .args(arguments)
         .env("TELEGRAM_BOT_TOKEN", sandbox::telegram::BOT_TOKEN)

@@ -122,7 +122,7 @@ async fn a_bot_needs_a_token() {
     let none = app.nproxy(&["bot"]).await;
     assert_eq!(none.code, Some(1), "{}", none.said());
     assert!(none.err.contains("set TELEGRAM_BOT_TOKEN"), "{}", none.said());
-    let mut command = crate::support::nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     let wrong = crate::support::Finished::of(command.env("TELEGRAM_BOT_TOKEN", "canary").args(["bot"])).await;
     assert_eq!(wrong.code, Some(1), "{}", wrong.said());
     assert!(wrong.err.contains("is no bot's token") && !wrong.said().contains("canary"), "{}", wrong.said());

@@ -16,7 +16,7 @@ use sea_orm::{ConnectionTrait, Statement, prelude::DateTimeUtc};
 use tokio::{process::Child, time::sleep};
 use uuid::Uuid;
 
-use crate::support::{Person, Setup, TestApp, eventually, free_port, is_postgres, nproxy};
+use crate::support::{Person, Setup, TestApp, eventually, free_port, is_postgres};
 
 const SEED: u64 = 42;
 const RUNS: usize = 20;
@@ -151,7 +151,8 @@ impl Server {
         let url = format!("http://localhost:{port}");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(app.folder.path().join("server.log"));
         let log = log.unwrap();
-        let child = nproxy(app.database_url(), app.folder.path())
+        let child = app
+            .command()
             .args(arguments)
             .env("PORT", port.to_string())
             .env("APP_URL", &url)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Finished, TestApp, nproxy};
+use crate::support::{Finished, TestApp};
 
 /// F71: a catalogue with a mistake stops the start, and the message names file and line or entry; the good one starts.
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn a_broken_catalogue_stops_the_start() {
         ("default: true", "default: false", Some("exactly one model with default: true is needed, found 0")),
     ] {
         std::fs::write(home.join("config/catalogue.yaml"), good.replacen(from, to, 1)).unwrap();
-        let mut command = nproxy(app.database_url(), app.folder.path());
+        let mut command = app.command();
         let end = Finished::of(command.current_dir(&home).args(["task", "key_list"])).await;
         match named {
             None => assert_eq!(end.code, Some(0), "{}", end.said()),

@@ -92,7 +92,7 @@ async fn the_key_of_a_dead_worker_is_taken_back() {
 #[tokio::test]
 async fn a_broken_store_is_not_the_persons_cost() {
     let app = TestApp::start().await;
-    let files = app.folder.path().join("files");
+    let files = app.files();
     std::fs::remove_dir_all(&files).unwrap();
     std::fs::write(&files, "no folder").unwrap();
     let ada = app.sign_in("ada").await;

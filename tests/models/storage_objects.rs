@@ -11,11 +11,10 @@ use chrono::{TimeDelta, Utc};
 use nproxy::models::assets;
 use reqwest::Method;
 use serde_json::Value;
-use tokio::process::Command;
 
 use crate::support::{
-    Answer, Finished, Person, Setup, TestApp, eventually, free_port, is_postgres, nproxy, pictures,
-    s3::{ACCESS_KEY, BUCKET, Fault, S3Server, SECRET_KEY},
+    Answer, Finished, Person, Setup, TestApp, eventually, free_port, is_postgres, pictures,
+    s3::{Fault, S3Server},
 };
 
 async fn quiet() -> TestApp {
@@ -86,20 +85,16 @@ async fn a_lost_commit_leaves_nothing_behind() {
 async fn killed_between_put_and_commit() {
     let app = Box::pin(quiet()).await;
     let s3 = S3Server::start().await;
-    let with_bucket = |mut command: Command| {
-        let settings = s3.settings();
-        command
-            .env("S3_ENDPOINT", settings.s3_endpoint)
-            .env("S3_REGION", settings.s3_region)
-            .env("S3_BUCKET", BUCKET)
-            .env("S3_ACCESS_KEY_ID", ACCESS_KEY)
-            .env("S3_SECRET_ACCESS_KEY", SECRET_KEY);
-        command
-    };
     let port = free_port();
     let url = format!("http://localhost:{port}");
-    let mut server = with_bucket(nproxy(app.database_url(), app.folder.path()));
-    let mut server = server.arg("start").env("PORT", port.to_string()).env("APP_URL", &url).spawn().unwrap();
+    let mut server = app
+        .command()
+        .envs(s3.environment())
+        .arg("start")
+        .env("PORT", port.to_string())
+        .env("APP_URL", &url)
+        .spawn()
+        .unwrap();
     let ada = Person::new(&url);
     let sign_in = [("email", "ada@example.com"), ("password", nproxy::models::users::seeds::PASSWORD)];
     let login = format!("{url}/login");
@@ -136,9 +131,12 @@ async fn killed_between_put_and_commit() {
     assert_eq!((app.count("SELECT COUNT(*) FROM assets").await, app.objects().await), (0, "pending 2".into()));
 
     for (hours, left, known) in [(1, 2, "pending 2"), (25, 0, "gone 2"), (50, 0, "")] {
-        let mut sweep = with_bucket(nproxy(app.database_url(), app.folder.path()));
+        let mut sweep = app.command();
         let offset = (hours * 3_600).to_string();
-        let end = Finished::of(sweep.args(["task", "object_sweep"]).env("NPROXY_CLOCK_OFFSET", offset)).await;
+        let end = Finished::of(
+            sweep.args(["task", "object_sweep"]).envs(s3.environment()).env("NPROXY_CLOCK_OFFSET", offset),
+        )
+        .await;
         assert_eq!(end.code, Some(0), "{}", end.said());
         let objects = fs::read_dir(s3.bucket().join("uploads"))
             .into_iter()
@@ -227,7 +225,7 @@ async fn strays_are_removed_only_by_hand() {
         app.sandbox.gemini().sketch(true);
         let ada = app.sign_in("ada").await;
         ada.make("a boat", &[]).await;
-        let root = if s3 { app.s3().bucket() } else { app.folder.path().join("files") };
+        let root = app.files();
         let objects = app.count("SELECT COUNT(*) FROM storage_objects").await;
         let lay = |key: &str, days: u64| {
             let path = root.join(key);
@@ -269,7 +267,7 @@ async fn missing_bytes_are_named() {
     app.sandbox.gemini().sketch(true);
     let ada = app.sign_in("ada").await;
     ada.make("a boat", &[("batch_size", "3")]).await;
-    let root = app.folder.path().join("files");
+    let root = app.files();
     let keys = app.texts("SELECT storage_key FROM assets ORDER BY id").await;
     let thumb = app.text("SELECT thumb_key FROM assets ORDER BY id LIMIT 1").await;
     let fine = app.nproxy(&["task", "object_check"]).await;

@@ -3,7 +3,7 @@
 use nproxy::models::{tokens, vault::rotation};
 use sea_orm::{ConnectionTrait, Statement};
 
-use crate::support::{Finished, Setup, TestApp, is_postgres, nproxy};
+use crate::support::{Finished, Setup, TestApp, is_postgres};
 
 /// F51: the same secret sealed twice looks different, and each seal names the key it was made with.
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn secrets_come_under_a_new_key() {
     app.task("proxy_add", &[("label", "p"), ("url_file", &proxy.display().to_string())]).await.unwrap();
     app.sign_in_staff("cy").await;
     let with = async |arguments: &[&str], settings: &[(&str, &str)]| {
-        let mut command = nproxy(app.database_url(), app.folder.path());
+        let mut command = app.command();
         command.env("GEMINI_BASE_URL", app.sandbox.url()).envs(settings.iter().copied());
         Finished::of(command.args(arguments)).await
     };

@@ -141,7 +141,7 @@ async fn a_redis_that_stops_is_red() {
 /// F55: what is down is red and says what to do, and the page loads all the same: storage, mail, keys, a processor, jobs.
 #[tokio::test]
 async fn what_is_down_is_red() {
-    let mut app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let mut app = TestApp::with(Setup { jobs: false, s3: false, ..Setup::default() }).await;
     let cy = app.sign_in_staff("cy").await;
     let well = cy.get("/admin/health").await.html();
     for part in ["Database", "Jobs", "Storage", "Mail", "Provider keys"] {
@@ -154,7 +154,7 @@ async fn what_is_down_is_red() {
     for key in ["sandbox-k1", "sandbox-k2", "sandbox-k3"] {
         activation::disable(&app.ctx, app.key(key).await.id, "a test", &Actor::Cli).await.unwrap();
     }
-    let files = app.folder.path().join("files");
+    let files = app.files();
     std::fs::rename(&files, app.folder.path().join("elsewhere")).ok();
     std::fs::write(&files, "not a folder").unwrap();
     let job = "INSERT INTO jobs (class, args, queue, priority, state, run_at, attempts, max_attempts, created_at) \

@@ -156,7 +156,7 @@ async fn no_secret_comes_out() {
             .env("PROVIDER_SECRET", planted.of("provider key"))
             .env("PROXY_URL", format!("http://somebody:{}@127.0.0.1:1", planted.of("proxy password")))
             .env("LOG_LEVEL", "trace")
-            .env("LOG_FILTER", "trace")
+            .env("RUST_LOG", "trace,sea_orm::driver::sqlx_postgres=trace")
             .env("RUST_BACKTRACE", "1");
         command
     };

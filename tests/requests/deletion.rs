@@ -136,7 +136,7 @@ async fn the_bytes_go_when_the_store_is_back() {
     app.idle().await;
     let asset = app.text("SELECT thumb_key FROM assets").await;
     // A folder where a file should be cannot be taken away as one.
-    let path = app.folder.path().join("files").join(&asset);
+    let path = app.files().join(&asset);
     let bytes = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir_all(path.join("in the way")).unwrap();

@@ -30,7 +30,7 @@ async fn packed(person: &Person) -> (String, Zip) {
         is_packed.then(|| page.attribute("#exports li:first-child a[download]", "href"))
     })
     .await;
-    let answer = person.get(&url).await;
+    let answer = person.download(&url).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/zip"));
     assert!(answer.header("content-disposition").starts_with("attachment; filename=\"nproxy-"));
     (url, ZipArchive::new(Cursor::new(answer.bytes.to_vec())).unwrap())

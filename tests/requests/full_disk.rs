@@ -35,8 +35,8 @@ impl Drop for Disk {
 
 #[tokio::test]
 async fn without_room_for_pictures_nothing_is_charged() {
-    let app = TestApp::start().await;
-    let Some(disk) = Disk::of("8m", &app.folder.path().join("files")) else { return app.finish().await };
+    let app = TestApp::with(Setup { s3: false, ..Setup::default() }).await;
+    let Some(disk) = Disk::of("8m", &app.files()) else { return app.finish().await };
     app.sandbox.gemini().sketch(true);
     let ada = app.sign_in("ada").await;
     let filler = disk.fill();

@@ -126,7 +126,7 @@ async fn a_source_that_is_gone_is_said() {
         let answer = ada.try_ask("as a woodcut", &[], Some(("a.png", file))).await;
         assert_eq!(answer.status, 303, "{}", answer.html().text());
         let key = app.text("SELECT storage_key FROM assets ORDER BY id DESC LIMIT 1").await;
-        let place = app.folder.path().join("files").join(key);
+        let place = app.files().join(key);
         if spoil { std::fs::write(place, "other bytes").unwrap() } else { std::fs::remove_file(place).unwrap() }
     }
     app.work();

@@ -14,7 +14,6 @@ use tokio::process::Child;
 use crate::support::{
     Answer, Person, Setup, TestApp, eventually, free_port,
     hostile::{self, Fate, File, SMUGGLED},
-    nproxy,
 };
 
 /// What all of it together may add to the memory of the process.
@@ -102,7 +101,7 @@ async fn hostile_files_do_no_harm() {
     let sent: Vec<_> = files.iter().map(|file| sha256(&file.bytes)).collect();
     let stored = app.stored();
     for path in &stored {
-        let bytes = fs::read(app.folder.path().join("files").join(path)).unwrap();
+        let bytes = fs::read(app.files().join(path)).unwrap();
         assert!(!sent.contains(&sha256(&bytes)), "{} is stored as it was sent", path.display());
     }
     // Nothing was ever made from them, so few are kept, and the sweep removes the others.
@@ -268,7 +267,8 @@ impl Server {
         let port = free_port();
         let url = format!("http://localhost:{port}");
         let log = fs::File::create(app.folder.path().join("server.log")).unwrap();
-        let child = nproxy(app.database_url(), app.folder.path())
+        let child = app
+            .command()
             .arg("start")
             .env("PORT", port.to_string())
             .env("APP_URL", &url)

@@ -9,7 +9,7 @@ use axum::Router;
 use tempfile::TempDir;
 use tower_http::services::ServeDir;
 
-use crate::support::{Finished, Html, Person, Setup, TestApp, nproxy};
+use crate::support::{Finished, Html, Person, Setup, TestApp};
 
 const APP: &str = "https://app.example.com";
 const SUPPORT: &str = "https://t.me/example_support_bot";
@@ -31,7 +31,7 @@ fn home(folder: &Path) -> PathBuf {
 }
 
 async fn build(app: &TestApp, home: &Path, more: &[(&str, &str)]) -> PathBuf {
-    let mut command = nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     command.current_dir(home).env("APP_URL", APP).env("SUPPORT_BOT_URL", SUPPORT).envs(more.iter().copied());
     let built = Finished::of(command.args(["task", "landing_build", "out:landing/dist"])).await;
     assert_eq!(built.code, Some(0), "{}", built.said());
@@ -171,7 +171,7 @@ async fn a_tag_manager_only_where_it_is_named() {
         assert!(policy.contains("script-src 'self' https://www.googletagmanager.com;"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
     }
-    let mut wrong = nproxy(app.database_url(), app.folder.path());
+    let mut wrong = app.command();
     let wrong = Finished::of(wrong.env("GTM_ID", "UA-1234-5").args(["task", "landing_build"])).await;
     assert_ne!(wrong.code, Some(0));
     assert!(wrong.said().contains("GTM_ID looks like GTM-AB12CD3"), "{}", wrong.said());

@@ -64,7 +64,7 @@ async fn a_photograph_loses_its_place_and_stands_upright() {
 
     let sent = app.sandbox.gemini().calls().remove(0).inputs.remove(0);
     let key = app.text("SELECT storage_key FROM assets WHERE origin = 'upload'").await;
-    let stored = fs::read(app.folder.path().join("files").join(key)).unwrap();
+    let stored = fs::read(app.files().join(key)).unwrap();
     assert_eq!(sent.bytes, stored);
     assert_eq!(sent.mime, "image/jpeg");
     assert!(!tells(&stored));
@@ -93,7 +93,7 @@ async fn a_file_is_its_owners() {
 
     assert_eq!(answer.status, 200);
     let key = app.text("SELECT storage_key FROM assets").await;
-    assert_eq!(answer.bytes, fs::read(app.folder.path().join("files").join(key)).unwrap());
+    assert_eq!(answer.bytes, fs::read(app.files().join(key)).unwrap());
     assert_eq!(sha256(&answer.bytes), app.text("SELECT sha256 FROM assets").await);
     assert_eq!(answer.header("content-type"), "image/jpeg");
     assert_eq!(answer.header("content-disposition"), "inline");
@@ -112,7 +112,7 @@ async fn a_file_is_its_owners() {
     let small = image::load_from_memory(&ada.get(&thumbnail).await.bytes).unwrap();
     assert_eq!((small.width(), small.height()), (640, 640));
 
-    let download = ada.get(&page.attribute(".cell a[download]", "href")).await;
+    let download = ada.download(&page.attribute(".cell a[download]", "href")).await;
     assert_eq!(download.bytes, answer.bytes);
     let name = download.header("content-disposition");
     let day = app.time("SELECT created_at FROM assets").await.format("%Y%m%d");

@@ -1,6 +1,6 @@
 //! The application under test.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Mutex, time::Duration};
 
 use loco_rs::{
     app::{AppContext, Hooks},
@@ -22,7 +22,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, process::Command, task::JoinHandle};
 
 use super::{Finished, Person, database::TestDatabase, nproxy, s3::S3Server, staff::Phone};
 
@@ -39,7 +39,7 @@ pub struct Setup {
     pub pool: Value,
     /// The standing cast (`ada@example.com` …) is there.
     pub people: bool,
-    /// Pictures lie in a bucket of an S3 server, not in a folder.
+    /// Pictures lie in a bucket of an S3 server, not in a folder. `TEST_S3` makes it so where a test does not say.
     pub s3: bool,
     /// This machine is a proxy whose word about addresses is believed: [`Person::at`] says where somebody is.
     pub behind_proxy: bool,
@@ -65,7 +65,7 @@ impl Default for Setup {
             jobs: true,
             pool: json!({}),
             people: true,
-            s3: false,
+            s3: std::env::var_os("TEST_S3").is_some(),
             behind_proxy: false,
             gtm_id: "",
             landing_url: "",
@@ -189,7 +189,14 @@ impl TestApp {
 
     /// The real binary on this database, as an operator runs it.
     pub async fn nproxy(&self, arguments: &[&str]) -> Finished {
-        Finished::of(nproxy(self.database_url(), self.folder.path()).args(arguments)).await
+        Finished::of(self.command().args(arguments)).await
+    }
+
+    /// The same, not started yet.
+    pub fn command(&self) -> Command {
+        let mut command = nproxy(self.database_url(), self.folder.path());
+        command.envs(self.s3.iter().flat_map(S3Server::environment));
+        command
     }
 
     /// An operator task by name, as on the command line.
@@ -268,9 +275,14 @@ impl TestApp {
         mails.pop().unwrap()
     }
 
+    /// Where the stored objects lie.
+    pub fn files(&self) -> PathBuf {
+        self.s3.as_ref().map_or_else(|| self.folder.path().join("files"), S3Server::bucket)
+    }
+
     /// The names of all stored objects.
-    pub fn stored(&self) -> Vec<std::path::PathBuf> {
-        let root = self.folder.path().join("files");
+    pub fn stored(&self) -> Vec<PathBuf> {
+        let root = self.files();
         let (mut folders, mut files) = (vec![root.clone()], Vec::new());
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder).into_iter().flatten() {
@@ -389,7 +401,7 @@ async fn config(
         settings["backup"] = setup.backup.clone();
     }
     settings["sandbox"]["on"] = json!(false);
-    // `bin/test --redis`: the hints of all applications under test go through one Redis.
+    // `bin/test --server`: the hints of all applications under test go through one Redis.
     let redis = setup.redis.clone().or_else(|| std::env::var("TEST_REDIS_URL").ok());
     settings["redis_url"] = json!(redis.unwrap_or_default());
     config

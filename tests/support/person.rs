@@ -104,6 +104,12 @@ impl Person {
         self.send(self.request(Method::GET, path)).await
     }
 
+    /// What a link brings that a browser saves: the file, or from a bucket what its short-lived link leads to.
+    pub async fn download(&self, path: &str) -> Answer {
+        let answer = self.get(path).await;
+        if answer.status == 302 { Self::new(&self.base).get(answer.header("location")).await } else { answer }
+    }
+
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
         self.send(self.request(Method::POST, path).header("sec-fetch-site", "same-origin").form(form)).await
     }

@@ -4,7 +4,7 @@ use std::{process::Command as Shell, time::Duration};
 
 use tokio::process::Child;
 
-use super::{TestApp, free_port, nproxy};
+use super::{TestApp, free_port};
 
 /// `nproxy start …`, killed with the test.
 #[derive(Debug)]
@@ -49,7 +49,8 @@ impl Process {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(app.folder.path().join("processes.log"));
         let log = log.unwrap();
         let url = format!("http://localhost:{port}");
-        let child = nproxy(app.database_url(), app.folder.path())
+        let child = app
+            .command()
             .args(arguments)
             .env("PORT", port.to_string())
             .env("APP_URL", &url)

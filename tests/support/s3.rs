@@ -119,6 +119,18 @@ impl S3Server {
         }
     }
 
+    /// What a process needs to know to keep its pictures here.
+    pub fn environment(&self) -> [(&'static str, String); 5] {
+        let settings = self.settings();
+        [
+            ("S3_ENDPOINT", settings.s3_endpoint),
+            ("S3_REGION", settings.s3_region),
+            ("S3_BUCKET", settings.s3_bucket),
+            ("S3_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("S3_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ]
+    }
+
     /// The address of an object, without a signature.
     pub fn url(&self, key: &str) -> String {
         format!("http://{}/{BUCKET}/{key}", self.address)

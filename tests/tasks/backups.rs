@@ -117,7 +117,8 @@ fn only_file(folder: &Path) -> PathBuf {
 /// A backup brings everything to another machine, where the doctor finds nothing wrong; on its way nobody reads it.
 #[tokio::test]
 async fn what_was_backed_up_comes_back() {
-    let mut app = TestApp::start().await;
+    // From a folder: what lies in a bucket stays there.
+    let mut app = TestApp::with(Setup { s3: false, ..Setup::default() }).await;
     app.sandbox.gemini().sketch(true);
     app.sign_in("ada").await.make("three boats", &[("batch_size", "2")]).await;
     still(&mut app).await;
@@ -138,7 +139,7 @@ async fn what_was_backed_up_comes_back() {
     assert_eq!(restored.code, Some(0), "{}", restored.said());
     assert_eq!(everything(&there.database.url).await, everything(app.database_url()).await);
     for name in app.stored() {
-        let (here, came) = (app.folder.path().join("files").join(&name), there.files().join(&name));
+        let (here, came) = (app.files().join(&name), there.files().join(&name));
         assert_eq!(std::fs::read(here).unwrap(), std::fs::read(came).unwrap(), "{}", name.display());
     }
     let told = "SELECT CAST(actor_type AS TEXT) FROM activities WHERE activity_type = 'restore_backup'";
@@ -314,7 +315,7 @@ async fn the_age_of_the_last_backup_is_told() {
     backups::take(&app.ctx).await.unwrap();
     app.task("object_sweep", &[]).await.unwrap();
     assert!(tile("Last backup").await.contains("4 files"), "{}", tile("Last backup").await);
-    let files = app.folder.path().join("files");
+    let files = app.files();
     let stored: u64 = app.stored().iter().map(|name| std::fs::metadata(files.join(name)).unwrap().len()).sum();
     let size = app.count("SELECT bytes FROM store_sizes").await;
     assert_eq!(size, i64::try_from(stored).unwrap(), "to the byte, thumbnails too");

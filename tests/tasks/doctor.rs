@@ -3,12 +3,12 @@
 use nproxy::models::doctor;
 use serde_json::Value;
 
-use crate::support::{Finished, Setup, TestApp, nproxy};
+use crate::support::{Finished, Setup, TestApp};
 
 /// `nproxy doctor …` beside the application, speaking to its sandbox.
 pub(super) async fn consult(app: &TestApp, arguments: &[&str], settings: &[(&str, &str)]) -> Finished {
     let btcpay = sandbox::btcpay::settings(&app.sandbox.url());
-    let mut command = nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     command
         .args(arguments)
         .env("GEMINI_BASE_URL", app.sandbox.url())

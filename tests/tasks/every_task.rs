@@ -134,7 +134,7 @@ async fn an_operator_looks_after_jobs() {
 #[tokio::test]
 async fn a_key_is_changed_on_the_console() {
     let app = quiet().await;
-    let mut command = crate::support::nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     let rotate = ["task", "key_rotate", "key:sandbox-k1", "secret_env:NEW", "reason:leaked"];
     let rotated = Finished::of(command.env("NEW", super::SECRET).args(rotate)).await;
     assert_eq!(rotated.code, Some(0), "{}", rotated.said());

@@ -4,11 +4,11 @@ use nproxy::models::activities;
 use sandbox::{Fault, Proxy, ProxyFault, ProxyKind, ProxyOptions};
 use serde_json::{Value, json};
 
-use crate::support::{Finished, Setup, TestApp, nproxy};
+use crate::support::{Finished, Setup, TestApp};
 
 /// The binary with the sandbox as its vendor, as `bin/dev` would have it.
 async fn run(app: &TestApp, arguments: &[&str]) -> Finished {
-    let mut command = nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     Finished::of(command.env("GEMINI_BASE_URL", app.sandbox.url()).arg("task").args(arguments)).await
 }
 
@@ -77,21 +77,21 @@ async fn a_proxy_at_the_console() {
     let auth = Some(("ann".into(), "canary-password".into()));
     let proxy = Proxy::start(ProxyOptions { kind: ProxyKind::Socks5, auth, fault: None }).await.unwrap();
     let add = ["task", "proxy_add", "label:way", "url_env:WAY"];
-    let mut command = nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     let added = Finished::of(command.env("WAY", proxy.url()).args(add)).await;
     assert_eq!(added.code, Some(0), "{}", added.said());
     assert!(added.out.contains("(way) added") && !added.said().contains("canary"), "{}", added.said());
-    let mut command = nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     let again = Finished::of(command.env("WAY", proxy.url()).args(add)).await;
     assert_eq!(again.code, Some(1));
     assert!(again.err.contains("there is a proxy labelled \"way\" already"), "{}", again.said());
-    let mut command = nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     let wrong =
         Finished::of(command.env("WAY", "ftp://canary@x").args(["task", "proxy_add", "label:b", "url_env:WAY"])).await;
     assert_eq!(wrong.code, Some(1));
     assert!(!wrong.said().contains("canary"), "{}", wrong.said());
 
-    let mut command = nproxy(app.database_url(), app.folder.path());
+    let mut command = app.command();
     let key = ["task", "key_add", "provider:gemini", "label:k", "secret_env:KEY", "proxy:way"];
     assert_eq!(Finished::of(command.env("KEY", "sandbox-k1").args(key)).await.code, Some(0));
 

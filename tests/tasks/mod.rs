@@ -11,7 +11,7 @@ mod keys;
 use nproxy::models::activities;
 use serde_json::Value;
 
-use crate::support::{Finished, Setup, TestApp, nproxy};
+use crate::support::{Finished, Setup, TestApp};
 
 const SECRET: &str = "AIza-canary-of-an-operator-0001";
 
@@ -63,7 +63,7 @@ async fn a_key_is_added_without_being_shown() {
     let app = TestApp::with(Setup { keys: vec![], jobs: false, ..Setup::default() }).await;
     let arguments = ["task", "key_add", "provider:gemini", "label:main", "secret_env:OPERATOR_KEY", "concurrency:2"];
     let add = || async {
-        let mut command = nproxy(app.database_url(), app.folder.path());
+        let mut command = app.command();
         Finished::of(command.env("OPERATOR_KEY", SECRET).args(arguments)).await
     };
 

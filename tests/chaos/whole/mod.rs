@@ -3,7 +3,7 @@
 //! people who ask for more than they can pay, each wish twice at the same time. On SQLite there is one database file and no
 //! Redis.
 //!
-//! `CHAOS_WISHES=3000 CHAOS_KILLS=600 CHAOS_SEEDS=1,2,3 bin/test --postgres chaos/whole` plays the long form, in which
+//! `CHAOS_WISHES=3000 CHAOS_KILLS=600 CHAOS_SEEDS=1,2,3 bin/test --server chaos/whole` plays the long form, in which
 //! nobody helps: leases run out by themselves, and whoever stands still does so for longer than they last.
 
 mod evidence;
