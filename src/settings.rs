@@ -10,11 +10,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use loco_rs::{Error, Result, config::Config, environment::Environment};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::adapters::{archive::Recipients, images, payments, telegram};
+use crate::adapters::{archive::Recipients, images, payments, push, telegram};
 
 pub use analytics::GtmId;
 pub use networks::{Networks, customer_of};
@@ -52,6 +52,8 @@ pub struct Settings {
     pub payments: payments::Settings,
     #[serde(default)]
     pub telegram: telegram::Settings,
+    #[serde(default)]
+    pub push: push::Settings,
     #[serde(default)]
     pub pool: Pool,
     #[serde(default)]
@@ -229,6 +231,14 @@ fn point_at_telegram(tree: &mut Value) {
     }
 }
 
+/// The sandbox's push service may be used while it is on; it stands where no stranger could send us.
+fn point_at_push(tree: &mut Value) {
+    let is_empty = tree["push"]["service_url"].as_str().is_none_or(str::is_empty);
+    if tree["sandbox"]["on"] == true && is_empty {
+        tree["push"] = json!({ "service_url": format!("http://127.0.0.1:{}", tree["sandbox"]["port"]) });
+    }
+}
+
 /// An address of a provider that is left empty means the sandbox while it is on, and the vendor's own otherwise.
 fn point_at_providers(tree: &mut Value) {
     let sandbox = (tree["sandbox"]["on"] == true).then(|| format!("http://127.0.0.1:{}", tree["sandbox"]["port"]));
@@ -319,6 +329,7 @@ impl Settings {
         point_at_providers(&mut tree);
         point_at_processors(&mut tree);
         point_at_telegram(&mut tree);
+        point_at_push(&mut tree);
         let settings: Self =
             serde_json::from_value(tree).map_err(|e| Error::Message(format!("config: settings: {e}")))?;
         settings.payments.check().map_err(Error::Message)?;
@@ -343,6 +354,13 @@ impl Settings {
             ));
         }
         Ok(())
+    }
+
+    /// The bare address behind `mailer_from`, for whoever wants to write to us about what our machines do.
+    #[must_use]
+    pub fn contact(&self) -> &str {
+        let from = self.mailer_from.as_str();
+        from.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(from, |(address, _)| address).trim()
     }
 
     /// An address of the application, by its path.

@@ -392,6 +392,7 @@ async fn config(
     settings["payments"]["nowpayments"] = sandbox::nowpayments::settings(&sandbox.url());
     settings["payments"]["manual"] = json!({ "url": setup.manual_payment_url });
     settings["telegram"] = sandbox::telegram::settings(&sandbox.url());
+    settings["push"] = json!({ "service_url": sandbox.url() });
     settings["pool"] = setup.pool.clone();
     settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });
     settings["gtm_id"] = json!(setup.gtm_id);
