@@ -235,7 +235,9 @@ impl TestApp {
         let backend = self.ctx.db.get_database_backend();
         let mark = if backend == sea_orm::DbBackend::Postgres { "$1" } else { "?" };
         let sql = format!("UPDATE {table} SET {column} = {mark} WHERE {condition}");
-        self.ctx.db.execute_raw(Statement::from_sql_and_values(backend, sql, [to.into()])).await.unwrap();
+        let update = || Statement::from_sql_and_values(backend, sql.as_str(), [to.into()]);
+        super::eventually("the one writer", || async { unless_away(self.ctx.db.execute_raw(update()).await, &sql) })
+            .await;
     }
 
     /// One moment out of the database.
