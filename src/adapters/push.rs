@@ -11,8 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use p256::{
     PublicKey,
     ecdsa::{Signature, SigningKey, signature::Signer},
+    elliptic_curve::rand_core::OsRng,
 };
-use rand::TryRngCore;
 use reqwest::{
     Client, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE},
@@ -31,7 +31,6 @@ const KEPT: Duration = Duration::from_secs(12 * 3600);
 const SIGNED_FOR: TimeDelta = TimeDelta::hours(12);
 /// Theirs are a few hundred.
 const ENDPOINT_MAX_BYTES: usize = 2000;
-const SECRET_BYTES: usize = 32;
 
 /// The `settings.push` tree.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -81,17 +80,9 @@ pub struct Push {
 }
 
 impl KeyPair {
-    /// # Errors
-    /// No randomness to be had.
-    pub fn mint() -> Result<Self, String> {
-        loop {
-            let mut secret = [0_u8; SECRET_BYTES];
-            rand::rngs::OsRng.try_fill_bytes(&mut secret).map_err(|_| "no random bytes")?;
-            // All but a handful of numbers are keys.
-            if let Ok(key) = SigningKey::from_slice(&secret) {
-                return Ok(Self(key));
-            }
-        }
+    #[must_use]
+    pub fn mint() -> Self {
+        Self(SigningKey::random(&mut OsRng))
     }
 
     /// # Errors
@@ -245,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_pair_is_kept_and_shows_no_secret() {
-        let pair = KeyPair::mint().unwrap();
+        let pair = KeyPair::mint();
         let again = KeyPair::read(&pair.secret()).unwrap();
         assert_eq!(pair.public(), again.public());
         assert_eq!(URL_SAFE_NO_PAD.decode(pair.public()).unwrap().len(), 65);

@@ -39,7 +39,7 @@ async fn kept(ctx: &AppContext) -> Result<Model> {
     if let Some(kept) = find(&ctx.db).await? {
         return Ok(kept);
     }
-    let pair = KeyPair::mint().map_err(Error::Message)?;
+    let pair = KeyPair::mint();
     let row = ActiveModel {
         id: Set(ID),
         public_key: Set(pair.public()),

@@ -181,14 +181,19 @@ pub async fn of_generations(db: &impl ConnectionTrait, generation_ids: Vec<i64>)
         .await?)
 }
 
-/// The person has seen how these ended, or is told: claimed once. `true` when one of them was not claimed before.
+/// The person has seen how those of these ended that are over, or is told: claimed once. `true` when one of them was news.
+/// Where none is, nothing is asked.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn notice(db: &impl ConnectionTrait, ids: Vec<i64>) -> Result<bool> {
+pub async fn notice(db: &impl ConnectionTrait, runs: &[Model]) -> Result<bool> {
+    let news: Vec<i64> = runs.iter().filter(|run| run.is_news()).map(|run| run.id).collect();
+    if news.is_empty() {
+        return Ok(false);
+    }
     let noticed = Entity::update_many()
         .col_expr(Column::NoticedAt, Expr::value(clock::now(db).await?))
-        .filter(Column::Id.is_in(ids))
+        .filter(Column::Id.is_in(news))
         .filter(Column::State.is_not_in(LIVE))
         .filter(Column::NoticedAt.is_null())
         .exec(db)
@@ -287,8 +292,7 @@ impl Model {
     }
 
     /// Is it over, and has nobody noticed?
-    #[must_use]
-    pub fn is_news(&self) -> bool {
+    fn is_news(&self) -> bool {
         self.is_final() && self.noticed_at.is_none()
     }
 

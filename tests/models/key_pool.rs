@@ -161,7 +161,8 @@ async fn no_key_is_overloaded() {
 
     let pages = join_all((0..5).map(|_| bo.make("four boats", &[("batch_size", "4")]))).await;
 
-    assert_eq!(pages.iter().map(|page| page.texts(".cell img").len()).sum::<usize>(), 20);
+    let why = app.texts("SELECT state || ' ' || COALESCE(failure, '') FROM runs WHERE state <> 'succeeded'").await;
+    assert_eq!(pages.iter().map(|page| page.texts(".cell img").len()).sum::<usize>(), 20, "{why:?}");
     for key in ["sandbox-k1", "sandbox-k2"] {
         assert_eq!(gemini.max_in_flight(key), 2, "{key}: full use and no more");
     }

@@ -71,9 +71,8 @@ pub(super) async fn some(
     let url = views::conversations::url(conversation);
     let earlier_url = shown.first().filter(|_| is_more).map(|first| format!("{url}?before={}", first.pid));
     let rows = rows(ctx, shown).await?;
-    let news: Vec<i64> = rows.runs.iter().filter(|run| is_seen && run.is_news()).map(|run| run.id).collect();
-    if !news.is_empty() {
-        runs::notice(&ctx.db, news).await?;
+    if is_seen {
+        runs::notice(&ctx.db, &rows.runs).await?;
     }
     let turns = turns::view(&rows, ctx.parts().catalogue(), &url);
     let is_live = before.is_none() && turns.iter().any(|turn| !turn.run.is_final);

@@ -2,19 +2,22 @@
 //! beside it sees the end within moments, and then there is nothing to tell. Whether it was seen or is told is one claim,
 //! so it is told once. What is said holds no prompt: it lies at somebody else's until the browser fetches it.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use chrono::TimeDelta;
 use durable_jobs::Enqueued;
 use loco_rs::{Error, Result, app::AppContext};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Query};
 use serde_json::json;
 
 use super::{Column, Entity, Model, listening};
 use crate::{
     adapters::push::{Failure, Message},
     context::Nproxy,
-    models::{begin, clock, generations, push_keys, runs},
+    models::{
+        _entities::{self, generations::Column as Asked},
+        begin, clock, generations, push_keys, runs,
+    },
     workers::{
         Durable,
         tell_device::{TellDevice, Telling},
@@ -30,8 +33,12 @@ const NEWS: TimeDelta = TimeDelta::hours(6);
 
 /// In the transaction that ends a run: somebody who wants to hear of it will, unless they have seen it by then.
 pub(in crate::models) async fn soon(txn: &impl ConnectionTrait, run: &runs::Model) -> Result<Option<Enqueued>> {
-    let generation = generations::by_id(txn, run.generation_id).await?;
-    if Entity::find().filter(Column::UserId.eq(generation.user_id)).count(txn).await? == 0 {
+    let whose = Query::select()
+        .column(Asked::UserId)
+        .from(_entities::generations::Entity)
+        .and_where(Asked::Id.eq(run.generation_id))
+        .take();
+    if Entity::find().filter(Column::UserId.in_subquery(whose)).count(txn).await? == 0 {
         return Ok(None);
     }
     Ok(Some(TellDevices::enqueue_in(txn, &Ended { run: run.id }, LOOKED_FOR).await?))
@@ -45,7 +52,7 @@ pub async fn tell(ctx: &AppContext, run_id: i64) -> Result<()> {
     let Some(run) = runs::by_id(&ctx.db, run_id).await? else { return Ok(()) };
     let generation = generations::by_id(&ctx.db, run.generation_id).await?;
     let txn = begin(&ctx.db).await?;
-    if !runs::notice(&txn, vec![run.id]).await? {
+    if !runs::notice(&txn, slice::from_ref(&run)).await? {
         return Ok(());
     }
     let mut jobs = Vec::new();

@@ -25,7 +25,6 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use sandbox::Fault;
 use tokio::time::{Instant, sleep};
 
-use super::patiently;
 use crate::support::{PATIENCE, Postgres, Setup, TestApp, is_postgres, redis::Redis};
 use people::Crowd;
 use storm::Storm;
@@ -256,9 +255,9 @@ impl World {
         let mine = format!("class = 'FulfilRun' AND state = 'running' AND lease_owner LIKE '%:{pid}:%'");
         for args in self.app.texts(&format!("SELECT args FROM jobs WHERE {mine}")).await {
             let args: serde_json::Value = serde_json::from_str(&args).unwrap();
-            patiently(&self.app, "key_leases", "expires_at", past, &format!("run_id = {}", args["run"])).await;
+            self.app.set_time("key_leases", "expires_at", past, &format!("run_id = {}", args["run"])).await;
         }
         let mine = format!("state = 'running' AND lease_owner LIKE '%:{pid}:%'");
-        patiently(&self.app, "jobs", "lease_expires_at", past, &mine).await;
+        self.app.set_time("jobs", "lease_expires_at", past, &mine).await;
     }
 }

@@ -4,8 +4,11 @@
 use aes_gcm::{Aes128Gcm, KeyInit, aead::Aead};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hkdf::Hkdf;
-use p256::{PublicKey, SecretKey, ecdh::diffie_hellman};
-use rand::RngCore;
+use p256::{
+    PublicKey, SecretKey,
+    ecdh::diffie_hellman,
+    elliptic_curve::rand_core::{OsRng, RngCore},
+};
 use sha2::Sha256;
 
 use super::Browser;
@@ -17,13 +20,12 @@ const LAST_RECORD: u8 = 2;
 
 impl Browser {
     pub(super) fn new(sender: &str) -> Self {
-        let mut rng = rand::rngs::OsRng;
         let (mut name, mut auth) = ([0; 24], [0; 16]);
-        rng.fill_bytes(&mut name);
-        rng.fill_bytes(&mut auth);
+        OsRng.fill_bytes(&mut name);
+        OsRng.fill_bytes(&mut auth);
         Self {
             name: URL_SAFE_NO_PAD.encode(name),
-            secret: SecretKey::random(&mut rng),
+            secret: SecretKey::random(&mut OsRng),
             auth,
             sender: sender.to_owned(),
         }

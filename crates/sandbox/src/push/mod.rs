@@ -8,7 +8,6 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use p256::SecretKey;
@@ -121,20 +120,6 @@ impl PushService {
     /// The next `times` messages fail so.
     pub fn fail(&self, fault: PushFault, times: u32) {
         lock(&self.state).faults.push((fault, times));
-    }
-
-    /// The next message once so many have come; none when patience ends before.
-    pub async fn wait_for(&self, count: usize, patience: Duration) -> Option<PushMessage> {
-        let end = tokio::time::Instant::now() + patience;
-        loop {
-            if let Some(message) = count.checked_sub(1).and_then(|at| self.messages().get(at).cloned()) {
-                return Some(message);
-            }
-            if tokio::time::Instant::now() > end {
-                return None;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     fn meet(&self) -> Option<PushFault> {
