@@ -22,6 +22,7 @@ use crate::{
         apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_notice::DeliverNotice,
         deliver_telegram::DeliverTelegram, erase_conversation::EraseConversation, erase_files::EraseFiles,
         erase_picture::ErasePicture, fulfil_run::FulfilRun, prepare_export::PrepareExport, run_task::RunTask,
+        tell_device::TellDevice, tell_devices::TellDevices,
     },
 };
 
@@ -135,6 +136,8 @@ impl Hooks for App {
         queue.register(DeliverTelegram::build(ctx)).await?;
         queue.register(EraseFiles::build(ctx)).await?;
         queue.register(PrepareExport::build(ctx)).await?;
+        queue.register(TellDevices::build(ctx)).await?;
+        queue.register(TellDevice::build(ctx)).await?;
         queue.register(RunTask::build(ctx)).await?;
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
     adapters::{
         images::{Http, Provider},
         payments::{self, Processor},
+        push::Push,
         storage::{self, Store},
         telegram::Telegram,
     },
@@ -32,6 +33,7 @@ struct Inner {
     http: Http,
     till: payments::Http,
     telegram: Option<Telegram>,
+    push: Push,
     store: Store,
     jobs: DurableQueue,
     key_freed: Notify,
@@ -51,6 +53,7 @@ impl Parts {
             http,
             till: payments::Http::new(payments::CALL_DEADLINE).map_err(Error::msg)?,
             telegram: Telegram::new(&settings.telegram).map_err(Error::Message)?,
+            push: Push::new().map_err(Error::msg)?,
             store: storage::open(&settings.storage)?,
             jobs: queue(ctx, &settings)?,
             key_freed: Notify::new(),
@@ -132,6 +135,12 @@ impl Parts {
     #[must_use]
     pub fn telegram(&self) -> Option<&Telegram> {
         self.0.telegram.as_ref()
+    }
+
+    /// The client that all calls to push services share.
+    #[must_use]
+    pub fn push(&self) -> &Push {
+        &self.0.push
     }
 
     /// Where files lie; reading and writing goes through `ctx.storage`.

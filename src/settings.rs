@@ -3,6 +3,7 @@
 
 mod analytics;
 mod networks;
+mod stand_ins;
 
 use std::{env, fs, path::PathBuf, time::Duration};
 
@@ -10,14 +11,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use loco_rs::{Error, Result, config::Config, environment::Environment};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::adapters::{archive::Recipients, images, payments, telegram};
+use crate::adapters::{archive::Recipients, images, payments, push, telegram};
 
 pub use analytics::GtmId;
 pub use networks::{Networks, customer_of};
+pub use stand_ins::Sandbox;
 
 /// Shorter secrets are refused in production (interface: `NPROXY_SECRET_KEY`).
 const SECRET_KEY_MIN_BYTES: usize = 32;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub payments: payments::Settings,
     #[serde(default)]
     pub telegram: telegram::Settings,
+    #[serde(default)]
+    pub push: push::Settings,
     #[serde(default)]
     pub pool: Pool,
     #[serde(default)]
@@ -180,68 +183,6 @@ fn recipients<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result
     String::deserialize(deserializer)?.parse().map_err(|error| de::Error::custom(format!("BACKUP_RECIPIENT: {error}")))
 }
 
-/// Stand-ins for the outside world, on loopback.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sandbox {
-    pub on: bool,
-    /// Production refuses the sandbox without this.
-    #[serde(default)]
-    pub allow: bool,
-    pub port: u16,
-    pub smtp_port: u16,
-}
-
-impl Sandbox {
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://localhost:{}", self.port)
-    }
-}
-
-/// A payment processor that is left empty means the sandbox while it is on, and none otherwise. Its whole branch counts:
-/// a real address never meets the sandbox's keys.
-fn point_at_processors(tree: &mut Value) {
-    if tree["sandbox"]["on"] != true {
-        return;
-    }
-    let url = format!("http://127.0.0.1:{}", tree["sandbox"]["port"]);
-    for (name, sandbox) in
-        [("btcpay", sandbox::btcpay::settings(&url)), ("nowpayments", sandbox::nowpayments::settings(&url))]
-    {
-        let branch = &mut tree["payments"][name];
-        let empty = branch.as_object().is_none_or(|it| it.values().all(|it| it == ""));
-        if empty {
-            *branch = sandbox;
-        }
-    }
-}
-
-/// A bot that is left empty is the sandbox's while it is on, and none otherwise; a real token never meets the sandbox.
-fn point_at_telegram(tree: &mut Value) {
-    if tree["sandbox"]["on"] != true {
-        return;
-    }
-    let empty = tree["telegram"].as_object().is_none_or(|it| it.values().all(|it| it == ""));
-    if empty {
-        let url = format!("http://127.0.0.1:{}", tree["sandbox"]["port"]);
-        tree["telegram"] = sandbox::telegram::settings(&url);
-    }
-}
-
-/// An address of a provider that is left empty means the sandbox while it is on, and the vendor's own otherwise.
-fn point_at_providers(tree: &mut Value) {
-    let sandbox = (tree["sandbox"]["on"] == true).then(|| format!("http://127.0.0.1:{}", tree["sandbox"]["port"]));
-    if let Some(gemini) = tree["images"]["gemini"].as_object_mut()
-        && gemini.get("base_url").is_some_and(|url| url == "")
-    {
-        match sandbox {
-            Some(url) => drop(gemini.insert("base_url".into(), url.into())),
-            None => drop(gemini.remove("base_url")),
-        }
-    }
-}
-
 /// A server has to be told what a laptop can guess. Checked before the configuration is read, whose templates would name
 /// the first missing variable alone, in their own words.
 ///
@@ -316,9 +257,7 @@ impl Settings {
     /// Says which setting is wrong and how to mend it.
     pub fn load(config: &Config, environment: &Environment) -> Result<Self> {
         let mut tree = config.settings.clone().ok_or_else(|| Error::string("config: no `settings:` section"))?;
-        point_at_providers(&mut tree);
-        point_at_processors(&mut tree);
-        point_at_telegram(&mut tree);
+        stand_ins::fill_in(&mut tree);
         let settings: Self =
             serde_json::from_value(tree).map_err(|e| Error::Message(format!("config: settings: {e}")))?;
         settings.payments.check().map_err(Error::Message)?;
@@ -343,6 +282,13 @@ impl Settings {
             ));
         }
         Ok(())
+    }
+
+    /// The bare address behind `mailer_from`, for whoever wants to write to us about what our machines do.
+    #[must_use]
+    pub fn contact(&self) -> &str {
+        let from = self.mailer_from.as_str();
+        from.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(from, |(address, _)| address).trim()
     }
 
     /// An address of the application, by its path.

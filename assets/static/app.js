@@ -13,21 +13,18 @@
 
   // Time: seconds since a start and until an end by the server's clock, and instants in the reader's zone
   let skew = 0;
-  const apart = (milliseconds) => Math.max(0, Math.round(milliseconds / 1000));
   function tick() {
-    for (const clock of $$("[data-since]")) {
-      const seconds = apart(Date.now() + skew - Date.parse(clock.dataset.since));
-      clock.textContent = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-    }
-    for (const clock of $$("[data-until]")) {
-      const seconds = apart(Date.parse(clock.dataset.until) - Date.now() - skew);
-      clock.textContent = ` (${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left)`;
+    for (const clock of $$("[data-since], [data-until]")) {
+      const { since, until } = clock.dataset, now = Date.now() + skew;
+      const all = Math.max(0, Math.round((since ? now - Date.parse(since) : Date.parse(until) - now) / 1000));
+      const [minutes, seconds] = [Math.floor(all / 60), all % 60];
+      if (until) clock.textContent = ` (${minutes}:${String(seconds).padStart(2, "0")} left)`;
+      else clock.textContent = minutes ? `${minutes} min ${seconds} s` : `${seconds} s`;
     }
   }
   function localise() {
     for (const time of $$("time[data-local]")) {
-      const at = new Date(time.dateTime);
-      const dateStyle = at.toDateString() === new Date().toDateString() ? undefined : "medium";
+      const at = new Date(time.dateTime), dateStyle = at.toDateString() === new Date().toDateString() ? undefined : "medium";
       time.textContent = at.toLocaleString([], { dateStyle, timeStyle: "short" });
       time.removeAttribute("data-local");
     }
@@ -40,7 +37,6 @@
     const shape = $("[name=aspect_ratio]:checked", form)?.dataset.says, size = resolution.selectedOptions[0]?.text;
     $("[data-settings]", form).textContent = [shape, `×${batch_size.value}`, size].filter(Boolean).join(" · ");
   }
-
   function describeStrength({ value, form }, output = $("output[for=strength]", form)) {
     const words = output.dataset.words.split("|");
     output.textContent = words[Math.min(words.length - 1, Math.floor(value * words.length))];
@@ -50,7 +46,6 @@
     if (!accept.split(",").includes(type)) return "This file is not a picture we can read. Use PNG, JPEG or WebP up to 20 MB.";
     return size > dataset.max ? "This file is larger than 20 MB." : "";
   }
-
   // What is wrong with a file is said before it travels; the server says it again
   function showPicture(input) {
     const [file] = input.files;
@@ -60,8 +55,7 @@
     help.textContent = wrong || (file ? `${file.name} · ${size(file.size)}` : help.dataset.words);
     help.classList.toggle("text-error", !!wrong);
     input.setCustomValidity(wrong);
-    URL.revokeObjectURL(preview.src);
-    preview.hidden = !file || !!wrong;
+    URL.revokeObjectURL(preview.src), (preview.hidden = !file || !!wrong);
     if (!preview.hidden) preview.src = URL.createObjectURL(file);
     if (file) chip?.remove(), ($("[data-chooser]", input.form).hidden = false);
     if (file) $("[name=mode][value=image_to_image]", input.form).checked = true;
@@ -70,10 +64,7 @@
   function takePicture(event, data) {
     const [input, file, transfer] = [composer()?.elements.image, data?.files[0], new DataTransfer()];
     if (!input || !file) return;
-    event.preventDefault();
-    transfer.items.add(file);
-    input.files = transfer.files;
-    showPicture(input);
+    event.preventDefault(), transfer.items.add(file), (input.files = transfer.files), showPicture(input);
   }
 
   on("change", ({ target, target: { form } }) => {
@@ -93,10 +84,9 @@
 
   // The button itself says that it worked; where the browser forbids it the text is marked, to be copied by hand
   async function copy(button, source) {
-    const label = $("[data-copy-label]", button);
     try {
-      await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
-      toast("Copied");
+      const label = $("[data-copy-label]", button);
+      await navigator.clipboard.writeText(source.value ?? source.textContent.trim()), toast("Copied");
       if (label) (label.textContent = "Copied"), setTimeout(() => (label.textContent = "Copy"), 2000);
     } catch {
       source.select ? source.select() : getSelection().selectAllChildren(source);
@@ -105,9 +95,8 @@
 
   // Keys press what carries them, where that is one thing: the one on the page, or the one beside what has the focus
   function press(key) {
-    const all = $$(`[data-key="${CSS.escape(key)}"]`);
-    const near = document.activeElement?.closest("[id^=picture-]");
-    const target = all.length > 1 ? near && $(`[data-key="${CSS.escape(key)}"]`, near) : all[0];
+    const all = $$(`[data-key="${CSS.escape(key)}"]`), near = document.activeElement?.closest("[id^=picture-]");
+    const target = all.length > 1 ? all.find((it) => near?.contains(it)) : all[0];
     target?.matches("input") ? target.focus() : target?.click();
     return !!target;
   }
@@ -127,6 +116,18 @@
     if (button?.dataset.share) await navigator.share({ url: $(button.dataset.share).value }).catch(() => {});
   });
   if (navigator.share) document.documentElement.classList.add("can-share");
+  // Being told on this device: the person and the browser agree first, then we hear where it is told
+  const telling = $("form[data-push]"), unable = (is) => ((telling.hidden = is), ($("[data-push-unable]").hidden = !is));
+  async function agree() {
+    if ((await Notification.requestPermission()) !== "granted") throw 0;
+    const { pushManager } = await navigator.serviceWorker.ready;
+    await (await pushManager.getSubscription())?.unsubscribe();
+    const { endpoint, keys } = (await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: telling.dataset.push })).toJSON();
+    const { ok, url } = await fetch(telling.action, { method: "POST", body: new URLSearchParams({ endpoint, ...keys }) });
+    ok ? location.assign(url) : unable(true);
+  }
+  if (telling && window.PushManager && window.Notification?.permission !== "denied") unable(false);
+  telling?.addEventListener("submit", (event) => (event.preventDefault(), event.stopPropagation(), agree().catch(() => unable(true))));
 
   // A finger drawn across a large picture goes to the one beside it; two fingers zoom
   let from = null;
@@ -146,10 +147,11 @@
   // Sending with htmx
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const showNewest = (behavior) => $("#feed > :last-child") && window.scrollTo({ top: document.body.scrollHeight, behavior });
-
   // Another picture, or none, stands in the composer: how it works follows, the words stay
   const startFrom = () => ($(`[name=mode][value=${$("[name=input]", composer()) ? "image_to_image" : "text_to_image"}]`, composer()).checked = true);
   const settle = () => (tick(), localise(), composer() && follow(composer()));
+  // What is asked for in the background was not seen by anybody
+  on("htmx:config:request", ({ detail: { ctx } }) => document.hidden && (ctx.request.headers["Page-Hidden"] = "true"));
   on("htmx:before:request", ({ detail: { ctx } }, bubble = $(".hx-pending [data-pending-prompt]")) => {
     if (!bubble || ctx.target?.id !== "feed") return;
     bubble.textContent = ctx.request.body.get("prompt");
@@ -187,7 +189,6 @@
   const sight = stop && new IntersectionObserver(seen);
   const look = () => $$("video.clip").forEach((clip) => ((clip.controls = !runs()), sight.unobserve(clip), sight.observe(clip)));
   if (stop) (stop.hidden = calm), look(), stop.addEventListener("click", () => ((stop.ariaPressed = runs()), look()));
-
   // What a tag manager is told, where one is named
   const gtm = $("[data-gtm]")?.dataset;
   if (gtm) window.dataLayer = [...(gtm.userId ? [{ userId: gtm.userId, email: gtm.email }] : []), { "gtm.start": Date.now(), event: "gtm.js" }];

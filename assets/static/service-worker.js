@@ -25,3 +25,21 @@ self.addEventListener("fetch", (event) => {
   if (mode === "navigate") event.respondWith(fetch(event.request).catch(() => caches.match(PAGE)));
   else if (new URL(url).pathname.startsWith("/static/")) event.respondWith(fetch(event.request).catch(async () => (await caches.match(url)) ?? Response.error()));
 });
+
+// Something became ready while nobody looked at it: said once, and a click leads there.
+const pages = async (path) => (await clients.matchAll({ type: "window", includeUncontrolled: true })).filter((it) => new URL(it.url).pathname === path.split("#")[0]);
+
+self.addEventListener("push", (event) => {
+  const { title, body, path, tag } = event.data.json();
+  const tell = async () => {
+    if ((await pages(path)).some((it) => it.visibilityState === "visible")) return;
+    await registration.showNotification(title, { body, tag, icon: "/static/icons/icon-192.png", data: path });
+  };
+  event.waitUntil(tell());
+});
+
+self.addEventListener("notificationclick", (event) => {
+  const { data: path } = event.notification;
+  event.notification.close();
+  event.waitUntil(pages(path).then(([open]) => (open ? open.focus() : clients.openWindow(path))));
+});

@@ -68,6 +68,9 @@ mod m20261129_000100_backups;
 mod m20261129_000101_object_sizes;
 mod m20261129_000102_store_sizes;
 mod m20261129_000110_months_of_people;
+mod m20261130_000001_devices;
+mod m20261130_000002_push_keys;
+mod m20261130_000003_noticed_runs;
 
 pub struct Migrator;
 
@@ -134,6 +137,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000101_object_sizes::Migration),
             Box::new(m20261129_000102_store_sizes::Migration),
             Box::new(m20261129_000110_months_of_people::Migration),
+            Box::new(m20261130_000001_devices::Migration),
+            Box::new(m20261130_000002_push_keys::Migration),
+            Box::new(m20261130_000003_noticed_runs::Migration),
             // migrations
         ]
     }

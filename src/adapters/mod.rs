@@ -6,6 +6,7 @@ pub mod images;
 pub mod mail;
 pub mod payments;
 pub mod postgres;
+pub mod push;
 pub mod sqlite;
 pub mod storage;
 pub mod telegram;

@@ -1,6 +1,7 @@
 //! `/app/account`: one's own address, password, sessions, and the way out.
 
 mod deletion;
+mod device;
 mod email;
 mod password;
 mod sessions;
@@ -21,7 +22,7 @@ use super::{
     extractors::{CurrentSession, Page},
 };
 use crate::{
-    models::{self, auth_events, users},
+    models::{self, auth_events, devices, push_keys, users},
     views,
 };
 
@@ -42,16 +43,34 @@ async fn show(
     headers: HeaderMap,
     Query(done): Query<Done>,
 ) -> Result<Response> {
-    let sessions = models::sessions::of(&ctx.db, &user).await?;
-    let sign_ins = auth_events::sign_ins(&ctx.db, &user, SIGN_INS).await?;
-    let account = views::accounts::view(&user, &sessions, &here, &sign_ins);
-    let mut content = json!({ "account": account });
     // Somebody else's link to this page tells nothing that did not happen.
     let is_ours = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin");
-    if let Some(text) = said(&done.done).filter(|_| is_ours) {
-        content["flash"] = json!({ "tone": "success", "text": text });
+    let text = said(&done.done).filter(|_| is_ours).unwrap_or_default();
+    whole(&ctx, &user, &here, page, StatusCode::OK, "success", text).await
+}
+
+/// The page of the account, with what there is to say about what was just done; nothing when that is empty.
+async fn whole(
+    ctx: &AppContext,
+    user: &users::Model,
+    here: &models::sessions::Model,
+    page: Page,
+    status: StatusCode,
+    tone: &str,
+    text: &str,
+) -> Result<Response> {
+    let sessions = models::sessions::of(&ctx.db, user).await?;
+    let sign_ins = auth_events::sign_ins(&ctx.db, user, SIGN_INS).await?;
+    let account = views::accounts::view(user, &sessions, here, &sign_ins);
+    let device = views::accounts::DeviceView {
+        is_told: devices::is_told(&ctx.db, here).await?,
+        push_key: push_keys::public(ctx).await?,
+    };
+    let mut content = json!({ "account": account, "device": device });
+    if !text.is_empty() {
+        content["flash"] = json!({ "tone": tone, "text": text });
     }
-    page.with_sidebar(&ctx, &user, None).await?.html("account/show.html", content)
+    page.with_sidebar(ctx, user, None).await?.with_status(status, "account/show.html", content)
 }
 
 /// The address names what was done and never says it: nobody can make this page tell something else.
@@ -61,6 +80,8 @@ fn said(done: &str) -> Option<&'static str> {
         "email" => Some("If that address can be used, a link is on its way to it. Until you open it, nothing changes."),
         "session" => Some("That session has ended."),
         "sessions" => Some("All other sessions have ended."),
+        "device" => Some("This device will tell you when something is ready while you are elsewhere."),
+        "device-end" => Some("This device stays quiet."),
         _ => None,
     }
 }
@@ -93,6 +114,8 @@ pub fn routes() -> Routes {
         .add("/app/account/password", get(password::edit).post(password::update))
         .add("/app/account/email", get(email::edit).post(email::update))
         .add("/app/account/deletion", get(deletion::new).post(deletion::create))
+        .add("/app/account/device", post(device::create))
+        .add("/app/account/device/end", post(device::end))
         .add("/app/account/sessions/revocation", post(sessions::revoke_others))
         .add("/app/account/sessions/{pid}/revocation", post(sessions::revoke))
         .add("/email/confirmation", get(email::confirm).post(email::change))

@@ -75,7 +75,7 @@ async fn show(
     Query(start): Query<Start>,
 ) -> Result<Response> {
     if page.is_htmx && !start.before.is_empty() {
-        let content = turns::some(&ctx, &user, &conversation, &start.before).await?;
+        let content = turns::some(&ctx, &user, &conversation, &start.before, page.is_seen).await?;
         return page.html("conversations/earlier.html", content);
     }
     let draft = start.draft(&ctx, &user, Some(&conversation)).await?;
@@ -114,7 +114,7 @@ async fn full(
     let url = views::conversations::url(conversation);
     let before = start.as_ref().map(|start| start.before.as_str()).unwrap_or_default();
     let mut content = composer(ctx, &page, Some(conversation), draft);
-    let turns = turns::some(ctx, user, conversation, before).await?;
+    let turns = turns::some(ctx, user, conversation, before, page.is_seen).await?;
     if let Some(turns) = turns.as_object() {
         content.as_object_mut().into_iter().for_each(|content| content.extend(turns.clone()));
     }

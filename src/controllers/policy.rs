@@ -204,6 +204,8 @@ const STUDIO: &[Policy] = &[
     form("/app/account/email", Who::SignedIn).counted(),
     page("/app/account/deletion", Who::SignedIn),
     form("/app/account/deletion", Who::SignedIn).counted().audited(),
+    form("/app/account/device", Who::SignedIn),
+    form("/app/account/device/end", Who::SignedIn),
     form("/app/account/sessions/revocation", Who::SignedIn),
     form("/app/account/sessions/{pid}/revocation", Who::SignedIn).of(&[Object::Session]),
     // Money.

@@ -1,5 +1,7 @@
 //! A run as a fragment that asks for itself until it is final.
 
+use std::slice;
+
 use axum::{
     extract::{FromRequestParts, Request, State},
     http::{HeaderValue, StatusCode, header},
@@ -15,7 +17,7 @@ use super::{
     extractors::{CurrentUser, OwnRun, Page, is_htmx},
 };
 use crate::{
-    models::clock,
+    models::{clock, runs},
     views::{self, runs::ptag},
 };
 
@@ -36,6 +38,9 @@ async fn show(State(ctx): State<AppContext>, OwnRun(run, generation): OwnRun, re
     let shown = turns::one(&ctx, &conversation, generation).await?.run;
     let tag = shown.ptag.clone();
     let page = Page::from_request_parts(&mut request.into_parts().0, &ctx).await?;
+    if page.is_seen {
+        runs::notice(&ctx.db, slice::from_ref(&run)).await?;
+    }
     let mut response = page.html("runs/show.html", json!({ "run": shown, "is_moved": false }))?;
     let value = |text: &str| HeaderValue::from_str(text).map_err(loco_rs::Error::wrap);
     response.headers_mut().insert(PTAG, value(&tag)?);

@@ -12,9 +12,9 @@ use crate::adapters::sqlite;
 pub fn make_room(uri: &str) -> Result<()> {
     let file = sqlite::file_of(uri);
     match file.as_deref().and_then(Path::parent) {
-        Some(folder) if !folder.as_os_str().is_empty() => std::fs::create_dir_all(folder)
+        Some(folder) => std::fs::create_dir_all(folder)
             .map_err(|e| Error::Message(format!("DATABASE_URL: the folder {} cannot be made: {e}", folder.display()))),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ pub fn begin(config: &Logger) {
         tracing_subscriber::registry()
             .with(logger::init_layer(std::io::stdout, &config.format, true))
             .with(logger::init_env_filter::<App>(config.override_filter.as_ref(), &config.level))
-            .with(filter_fn(|of| keeps_secrets(of)))
+            .with(filter_fn(keeps_secrets))
             .init();
     }
 }

@@ -26,7 +26,7 @@ use super::{
         runs::{ActiveModel, Column, Entity, Relation},
         users,
     },
-    attempts, begin, clock,
+    attempts, begin, clock, devices,
     generations::Plan,
     holds, insert_new, outputs, provider_keys, text,
 };
@@ -181,6 +181,26 @@ pub async fn of_generations(db: &impl ConnectionTrait, generation_ids: Vec<i64>)
         .await?)
 }
 
+/// The person has seen how those of these ended that are over, or is told: claimed once. `true` when one of them was news.
+/// Where none is, nothing is asked.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn notice(db: &impl ConnectionTrait, runs: &[Model]) -> Result<bool> {
+    let news: Vec<i64> = runs.iter().filter(|run| run.is_news()).map(|run| run.id).collect();
+    if news.is_empty() {
+        return Ok(false);
+    }
+    let noticed = Entity::update_many()
+        .col_expr(Column::NoticedAt, Expr::value(clock::now(db).await?))
+        .filter(Column::Id.is_in(news))
+        .filter(Column::State.is_not_in(LIVE))
+        .filter(Column::NoticedAt.is_null())
+        .exec(db)
+        .await?;
+    Ok(noticed.rows_affected > 0)
+}
+
 /// How many of the pictures of a generation its runs have not brought.
 #[must_use]
 pub fn missing(runs: &[Model], batch_size: i64) -> i64 {
@@ -271,6 +291,11 @@ impl Model {
         !LIVE.contains(&self.state())
     }
 
+    /// Is it over, and has nobody noticed?
+    fn is_news(&self) -> bool {
+        self.is_final() && self.noticed_at.is_none()
+    }
+
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.failure.as_ref().and_then(|failure| Reason::try_from_value(failure).ok())
@@ -353,7 +378,9 @@ impl Model {
             .exec(&txn)
             .await?;
         holds::settle(&txn, self.id, delivered, self.outputs_requested).await?;
+        let told = if leftover == Reason::Canceled { None } else { devices::soon(&txn, self).await? };
         txn.commit().await?;
+        ctx.parts().jobs().hint(told.as_slice()).await;
         tracing::info!(run.id = self.id, state = text(state), delivered, "run settled");
         Ok(true)
     }

@@ -19,7 +19,7 @@ use super::{
     },
     activities::{self, Actor},
     auth_events::{self, Action},
-    begin, clock,
+    begin, clock, devices,
     tokens::PlainToken,
     users::Status,
 };
@@ -155,7 +155,7 @@ pub async fn revoke(db: &impl ConnectionTrait, token: &PlainToken) -> Result<()>
         .filter(Column::RevokedAt.is_null())
         .exec(db)
         .await?;
-    Ok(())
+    devices::forget(db, Column::TokenHash.eq(token.hashed().as_str())).await
 }
 
 /// Ends every session of the person but the one at hand.
@@ -171,7 +171,7 @@ pub async fn revoke_others(db: &impl ConnectionTrait, user: &users::Model, kept:
         .filter(Column::RevokedAt.is_null())
         .exec(db)
         .await?;
-    Ok(())
+    devices::forget(db, Column::UserId.eq(user.id)).await
 }
 
 pub(super) async fn revoke_all(db: &impl ConnectionTrait, user_id: i64) -> Result<()> {
@@ -182,7 +182,7 @@ pub(super) async fn revoke_all(db: &impl ConnectionTrait, user_id: i64) -> Resul
         .filter(Column::RevokedAt.is_null())
         .exec(db)
         .await?;
-    Ok(())
+    devices::forget(db, Column::UserId.eq(user_id)).await
 }
 
 /// An operator ends one session of somebody; `false` when it had ended, or never was theirs.
@@ -286,7 +286,7 @@ impl Model {
             .filter(Column::RevokedAt.is_null())
             .exec(db)
             .await?;
-        Ok(())
+        devices::forget(db, Column::Id.eq(self.id)).await
     }
 }
 

@@ -11,7 +11,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect,
     prelude::DateTimeUtc,
-    sea_query::{Expr, SimpleExpr},
+    sea_query::{Alias, Expr, Query, SimpleExpr},
 };
 use tokio::time::timeout;
 
@@ -161,16 +161,21 @@ async fn plans(db: &impl ConnectionTrait, now: DateTimeUtc) -> Result<Plans> {
             .filter(allowances::Column::RevokedAt.is_null())
     };
     // Whoever has paid for the next month already is not ending.
-    let goes_on = Expr::cust_with_values(
-        "EXISTS (SELECT 1 FROM allowances next WHERE next.user_id = allowances.user_id AND next.kind = 'quota' \
-         AND next.revoked_at IS NULL AND next.starts_at > $1)",
-        [now],
-    );
+    let next = Alias::new("next");
+    let of = |column: allowances::Column| Expr::col((next.clone(), column));
+    let goes_on = Query::select()
+        .expr(Expr::val(1))
+        .from_as(allowances::Entity, next.clone())
+        .and_where(of(allowances::Column::UserId).equals((allowances::Entity, allowances::Column::UserId)))
+        .and_where(of(allowances::Column::Kind).eq(Kind::Quota))
+        .and_where(of(allowances::Column::RevokedAt).is_null())
+        .and_where(of(allowances::Column::StartsAt).gt(now))
+        .take();
     Ok(Plans {
         active: running().count(db).await?,
         ending_soon: running()
             .filter(allowances::Column::ExpiresAt.lte(now + SOON))
-            .filter(goes_on.not())
+            .filter(Expr::exists(goes_on).not())
             .count(db)
             .await?,
     })

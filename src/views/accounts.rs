@@ -25,6 +25,14 @@ pub struct SessionView {
     pub is_here: bool,
 }
 
+/// Whether the browser at hand is told of what is finished.
+#[derive(Debug, Serialize)]
+pub struct DeviceView {
+    pub is_told: bool,
+    /// What it ties its consent to.
+    pub push_key: String,
+}
+
 #[derive(Debug, Serialize)]
 pub struct SignInView {
     pub at: String,

@@ -11,6 +11,8 @@ pub mod erase_picture;
 pub mod fulfil_run;
 pub mod prepare_export;
 pub mod run_task;
+pub mod tell_device;
+pub mod tell_devices;
 
 use std::time::Duration;
 

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use nproxy::models::assets::gallery;
+use serde_json::Value;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
 
-use crate::support::{Browser, Screen, Scripts, TestApp};
+use crate::support::{Browser, Screen, Scripts, TestApp, Window, bulk};
 
 /// F112, F113: on a phone a picture is starred in place, shown large, left with a finger drawn across it, and marked ones
 /// come as one file; suggestions fill the composer, models can be chosen, and what is made shows how far it is.
@@ -94,4 +96,102 @@ async fn wire(to: String) -> (String, JoinSet<()>) {
         }
     });
     (site, wire)
+}
+
+/// Pages that one address shows at once.
+const PAGES_MAX: u64 = 10;
+
+/// What keeps the page from answering, from now on, in milliseconds.
+const WATCH: &str = "void (window.slow = [], new PerformanceObserver((all) => window.slow.push(...all.getEntries() \
+    .map((it) => it.duration))).observe({ type: 'longtask' }))";
+
+/// From here to the end of the page, a screen at a time, and as fast as frames come.
+const SCROLL: &str = "(async () => { for (let y = scrollY; y < document.body.scrollHeight; y += innerHeight) { \
+    scrollTo({ top: y, behavior: 'instant' }); await new Promise(requestAnimationFrame) } })()";
+
+/// The pictures of a page: all wait until they come near, have their place before, and are drawn from no more than they need.
+const MISSHAPEN: &str = "[...document.querySelectorAll('.gallery-item')].filter((it) => { const img = it.querySelector('img'); \
+    const { loading, width, height, complete, naturalWidth } = img; \
+    return loading !== 'lazy' || !img.getAttribute('width') || !img.getAttribute('height') \
+        || getComputedStyle(it).contentVisibility !== 'auto' \
+        || (complete && naturalWidth && (naturalWidth < width || naturalWidth > 640)) }).length";
+
+async fn shown(window: &Window) -> u64 {
+    window.read("document.querySelectorAll('.gallery-item').length").await.as_u64().unwrap()
+}
+
+async fn loads_more(window: &Window) {
+    let before = shown(window).await;
+    window.run(SCROLL).await;
+    window.click("#gallery > li:last-child a[hx-get]").await;
+    window.until("more", &format!("document.querySelectorAll('.gallery-item').length > {before}")).await;
+}
+
+/// Of 5,000 pictures a page holds a few hundred, those that nobody comes near are not fetched, and scrolling and loading more
+/// keep the page awake. How long each task takes depends on the machine: `LONG_TASK_MS=100` makes that a failure of the test.
+#[tokio::test]
+async fn five_thousand_pictures_scroll() {
+    const PICTURES: usize = 5_000;
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    ada.make("a boat", &[]).await;
+    let like = app.count("SELECT MAX(id) FROM assets WHERE origin = 'output'").await;
+    bulk::pictures(&app.ctx.db, app.user("ada").await.id, like, PICTURES).await;
+    let page = gallery::PAGE;
+
+    let browser = Browser::open(&app).await;
+    let window = browser.stranger(Screen::Desk, Scripts::On).await;
+    window.sign_in("ada").await;
+    window.open("/app/gallery").await;
+    window.read(WATCH).await;
+    assert_eq!(shown(&window).await, page);
+    for _ in 1..PAGES_MAX {
+        loads_more(&window).await;
+    }
+    window.run(SCROLL).await;
+    assert_eq!(shown(&window).await, page * PAGES_MAX);
+    assert_eq!(window.read(MISSHAPEN).await, 0);
+    assert_eq!(window.read("location.search").await, format!("?pages={PAGES_MAX}"));
+    let mut slow = tasks(&window).await;
+
+    // The page is full: what follows has an address of its own, down to the oldest.
+    window.click("#gallery > li:last-child a:not([hx-get])").await;
+    window.until("the next", "location.search.startsWith('?before=')").await;
+    assert_eq!(shown(&window).await, page);
+    window.read(WATCH).await;
+    loads_more(&window).await;
+    assert_eq!(shown(&window).await, page * 2);
+    slow.extend(tasks(&window).await);
+
+    // Coming back finds all of it at once, and fetches what is near.
+    let back = browser.window(Screen::Phone, Scripts::On).await;
+    back.open(&format!("/app/gallery?pages={PAGES_MAX}")).await;
+    back.read(WATCH).await;
+    assert_eq!(shown(&back).await, page * PAGES_MAX);
+    back.until("a picture", "document.querySelector('.gallery-item img').complete").await;
+    let near = back.requests("/app/files/").len() as u64;
+    assert!(
+        near * 2 < page * PAGES_MAX,
+        "{near} of {} pictures were fetched before anybody came near",
+        page * PAGES_MAX
+    );
+    back.run(SCROLL).await;
+    assert_eq!(back.read(MISSHAPEN).await, 0);
+    slow.extend(tasks(&back).await);
+    window.assert_quiet();
+    back.assert_quiet();
+
+    slow.sort_by(f64::total_cmp);
+    eprintln!("long tasks, ms: {slow:?}");
+    let limit: Option<f64> = std::env::var("LONG_TASK_MS").ok().and_then(|ms| ms.parse().ok());
+    if let Some(limit) = limit {
+        assert!(slow.iter().all(|ms| *ms <= limit), "{slow:?}");
+    }
+    browser.close().await;
+    app.finish().await;
+}
+
+async fn tasks(window: &Window) -> Vec<f64> {
+    let tasks = window.read("window.slow").await;
+    tasks.as_array().unwrap().iter().filter_map(Value::as_f64).collect()
 }

@@ -9,5 +9,6 @@ mod layout;
 mod payments;
 mod polling;
 mod prompts;
+mod screenshots;
 mod troubles;
 mod verbs;

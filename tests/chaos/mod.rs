@@ -9,14 +9,14 @@ mod whole;
 
 use std::{process::Command as Shell, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sandbox::{Fault, gemini::EVERY_KEY};
 use sea_orm::{ConnectionTrait, Statement, prelude::DateTimeUtc};
 use tokio::{process::Child, time::sleep};
 use uuid::Uuid;
 
-use crate::support::{Person, Setup, TestApp, eventually, free_port, is_postgres};
+use crate::support::{Person, Setup, TestApp, eventually, free_port};
 
 const SEED: u64 = 42;
 const RUNS: usize = 20;
@@ -210,15 +210,4 @@ async fn late(app: &TestApp) -> Vec<String> {
         .filter(|row| moment(row, "finished_at") > moment(row, "deadline_at") + TimeDelta::seconds(1))
         .map(|row| format!("run {}", row.try_get::<i64>("", "id").unwrap()))
         .collect()
-}
-
-/// Moves a moment, however busy the database is: `SQLite` has one writer, and here everybody writes.
-async fn patiently(app: &TestApp, table: &str, column: &str, to: DateTime<Utc>, condition: &str) {
-    let backend = app.ctx.db.get_database_backend();
-    let mark = if is_postgres() { "$1" } else { "?" };
-    let sql = format!("UPDATE {table} SET {column} = {mark} WHERE {condition}");
-    eventually("the database", || async {
-        app.ctx.db.execute_raw(Statement::from_sql_and_values(backend, &sql, [to.into()])).await.ok().map(drop)
-    })
-    .await;
 }

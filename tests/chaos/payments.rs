@@ -28,7 +28,6 @@ use serde_json::{Value, json};
 use sha2::{Sha256, Sha512};
 use tokio::time::{Instant, sleep};
 
-use super::patiently;
 use crate::support::{PATIENCE, Process, Setup, TestApp, bulk, is_postgres};
 
 const SEED: u64 = 20_261_129;
@@ -202,7 +201,7 @@ impl<'a> Shop<'a> {
 
     /// Every open invoice is due now.
     async fn poll(&self) -> loco_rs::Result<()> {
-        patiently(self.app, "invoices", "next_poll_at", Utc::now(), "next_poll_at IS NOT NULL").await;
+        self.app.set_time("invoices", "next_poll_at", Utc::now(), "next_poll_at IS NOT NULL").await;
         invoices::poll(&self.app.ctx).await.map(drop)
     }
 
@@ -211,7 +210,7 @@ impl<'a> Shop<'a> {
         let end = Instant::now() + 2 * PATIENCE;
         while self.app.count("SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running')").await > 0 {
             assert!(Instant::now() < end, "jobs are left");
-            patiently(self.app, "jobs", "run_at", Utc::now(), "state = 'queued'").await;
+            self.app.set_time("jobs", "run_at", Utc::now(), "state = 'queued'").await;
             sleep(Duration::from_millis(200)).await;
         }
         for _ in 0..self.bills.len().div_ceil(200) + 1 {
@@ -556,7 +555,7 @@ impl<'a> Storm<'a> {
             killed += 1;
             // The dead do nothing more, so nobody has to wait until their leases run out.
             let mine = format!("state = 'running' AND lease_owner LIKE '%:{pid}:%'");
-            patiently(self.app, "jobs", "lease_expires_at", Utc::now() - TimeDelta::seconds(1), &mine).await;
+            self.app.set_time("jobs", "lease_expires_at", Utc::now() - TimeDelta::seconds(1), &mine).await;
         }
     }
 }

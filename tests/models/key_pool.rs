@@ -10,7 +10,7 @@ use nproxy::models::{
 use sandbox::{Fault, Proxy, ProxyFault, ProxyKind, ProxyOptions, gemini::EVERY_KEY};
 use serde_json::json;
 
-use crate::support::{Html, Setup, TestApp, is_postgres};
+use crate::support::{Html, Setup, TestApp, eventually, is_postgres};
 
 /// F32: three keys take turns — k1 k2 k3 k1 k2 k3.
 #[tokio::test]
@@ -161,11 +161,32 @@ async fn no_key_is_overloaded() {
 
     let pages = join_all((0..5).map(|_| bo.make("four boats", &[("batch_size", "4")]))).await;
 
-    assert_eq!(pages.iter().map(|page| page.texts(".cell img").len()).sum::<usize>(), 20);
+    let why = app.texts("SELECT state || ' ' || COALESCE(failure, '') FROM runs WHERE state <> 'succeeded'").await;
+    assert_eq!(pages.iter().map(|page| page.texts(".cell img").len()).sum::<usize>(), 20, "{why:?}");
     for key in ["sandbox-k1", "sandbox-k2"] {
         assert_eq!(gemini.max_in_flight(key), 2, "{key}: full use and no more");
     }
     app.finish().await;
+}
+
+/// F27, F32: a key that has its hands full keeps nobody waiting while another is free, whosever turn it is.
+#[tokio::test]
+async fn a_busy_key_keeps_nobody_from_a_free_one() {
+    let setup = Setup { keys: vec!["sandbox-k1", "sandbox-k2"], max_concurrency: 1, ..Setup::default() };
+    let app = TestApp::with(setup).await;
+    let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
+    gemini.fault("sandbox-k1", Fault::Latency { ms: 120_000 });
+    let bo = app.sign_in("bo").await;
+    bo.ask("a slow boat", &[]).await;
+    eventually("the slow call", || async { (gemini.in_flight("sandbox-k1") == 1).then_some(()) }).await;
+
+    for _ in 0..3 {
+        bo.make("a quick boat", &[]).await;
+    }
+
+    assert_eq!(used(&app), ["k1", "k2", "k2", "k2"]);
+    app.abandon().await; // nobody waits for the slow one
 }
 
 /// F51: what is stored of a secret is sealed, what is printed is blank, and no note of a failed call repeats it.

@@ -64,6 +64,10 @@ async fn the_account_page() {
     Something here that was not you?
     Change your password
     .
+    Tell me on this device
+    When your pictures are finished and you are elsewhere, this browser can say so. The message never holds your words.
+    Not possible here: this browser has no push messages, or was told to allow none.
+    Turn on
     Take your data with you
     Pictures, prompts, settings and invoices as zip files.
     Export my data

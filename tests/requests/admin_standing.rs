@@ -8,6 +8,7 @@ use nproxy::models::{
     backups,
     provider_keys::{activation, balance},
     standing,
+    subscriptions::give_month,
 };
 use serde_json::Value;
 
@@ -74,6 +75,16 @@ async fn the_dashboard_adds_up() {
         assert_eq!(data["days"].as_array().unwrap().len(), 30);
         assert_eq!(data["series"][0]["values"].as_array().unwrap().len(), 30);
     }
+
+    let ending = "kind = 'quota' AND user_id = (SELECT MIN(user_id) FROM allowances WHERE kind = 'quota')";
+    app.set_time("allowances", "expires_at", now + TimeDelta::days(2), ending).await;
+    let active_plans = async || tile(&cy.get("/admin").await.html(), "Active plans");
+    assert_eq!(active_plans().await, ("2".into(), "1 end within 3 days".into()));
+    let email =
+        app.text(&format!("SELECT email FROM users WHERE id = (SELECT user_id FROM allowances WHERE {ending})")).await;
+    give_month(&app.ctx, &email, "for the test", &Actor::Cli).await.unwrap().unwrap();
+    let goes_on = active_plans().await;
+    assert_eq!(goes_on, ("2".into(), "0 end within 3 days".into()), "the next month is there already");
     app.finish().await;
 }
 

@@ -37,6 +37,7 @@ mod storage;
 mod strangers;
 mod studio;
 mod throttles;
+mod told;
 mod unseen;
 mod uploads;
 mod variations;

@@ -235,7 +235,9 @@ impl TestApp {
         let backend = self.ctx.db.get_database_backend();
         let mark = if backend == sea_orm::DbBackend::Postgres { "$1" } else { "?" };
         let sql = format!("UPDATE {table} SET {column} = {mark} WHERE {condition}");
-        self.ctx.db.execute_raw(Statement::from_sql_and_values(backend, sql, [to.into()])).await.unwrap();
+        let update = || Statement::from_sql_and_values(backend, sql.as_str(), [to.into()]);
+        super::eventually("the one writer", || async { unless_away(self.ctx.db.execute_raw(update()).await, &sql) })
+            .await;
     }
 
     /// One moment out of the database.
@@ -392,6 +394,7 @@ async fn config(
     settings["payments"]["nowpayments"] = sandbox::nowpayments::settings(&sandbox.url());
     settings["payments"]["manual"] = json!({ "url": setup.manual_payment_url });
     settings["telegram"] = sandbox::telegram::settings(&sandbox.url());
+    settings["push"] = json!({ "service_url": sandbox.url() });
     settings["pool"] = setup.pool.clone();
     settings["trusted_proxies"] = json!(if setup.behind_proxy { "127.0.0.0/8, ::1" } else { "" });
     settings["gtm_id"] = json!(setup.gtm_id);

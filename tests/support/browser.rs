@@ -328,6 +328,11 @@ impl Window {
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
     }
 
+    /// What is on the screen, as PNG.
+    pub async fn screenshot(&self) -> Vec<u8> {
+        self.page.screenshot(ScreenshotParams::builder().build()).await.unwrap()
+    }
+
     /// Presses a key by its name, as a keyboard does.
     pub async fn key(&self, key: &str, with_control: bool) {
         let (code, text) = match key {

@@ -56,6 +56,40 @@ pub async fn runs(db: &impl ConnectionTrait, user_id: i64, count: usize, places:
     ids(db, &format!("{sql} {user_id} ORDER BY r.id")).await
 }
 
+/// So many pictures that look like this one, in runs of four, for a person who has none but that.
+pub async fn pictures(db: &impl ConnectionTrait, user_id: i64, like: i64, count: usize) {
+    let pid = pid(db);
+    for sql in [
+        format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+             INSERT INTO assets (pid, user_id, storage_key, thumb_key, mime, bytes, sha256, width, height, origin, \
+             favorite, created_at) SELECT {pid}, a.user_id, 'bulk-' || n.i, a.thumb_key, a.mime, a.bytes, 'bulk-' || n.i, \
+             a.width, a.height, 'output', false, a.created_at FROM n CROSS JOIN assets a WHERE a.id = {like} ORDER BY n.i"
+        ),
+        format!(
+            "INSERT INTO generations (pid, user_id, conversation_id, kind, mode, model, prompt, params, client_token, \
+             request_hash, state, created_at) SELECT {pid}, g.user_id, g.conversation_id, g.kind, g.mode, g.model, \
+             'picture ' || a.id, g.params, 'bulk-' || a.id, 'hash', 'ready', g.created_at FROM assets a \
+             CROSS JOIN (SELECT * FROM generations WHERE user_id = {user_id} ORDER BY id LIMIT 1) g \
+             WHERE a.user_id = {user_id} AND a.id > {like} AND (a.id - {like}) % 4 = 1 ORDER BY a.id"
+        ),
+        format!(
+            "INSERT INTO runs (pid, generation_id, number, state, inputs_snapshot, outputs_requested, outputs_delivered, \
+             version, deadline_at, created_at, finished_at) SELECT {pid}, g.id, 1, 'succeeded', r.inputs_snapshot, 4, 4, 0, \
+             r.deadline_at, r.created_at, r.finished_at FROM generations g CROSS JOIN (SELECT r.* FROM runs r \
+             JOIN generations g ON g.id = r.generation_id WHERE g.user_id = {user_id} ORDER BY r.id LIMIT 1) r \
+             WHERE g.user_id = {user_id} AND g.client_token LIKE 'bulk-%' ORDER BY g.id"
+        ),
+        format!(
+            "INSERT INTO outputs (run_id, position, state, asset_id) SELECT r.id, (a.id - {like} - 1) % 4 + 1, 'done', a.id \
+             FROM assets a JOIN generations g ON g.client_token = 'bulk-' || (a.id - (a.id - {like} - 1) % 4) \
+             JOIN runs r ON r.generation_id = g.id WHERE a.user_id = {user_id} AND a.id > {like}"
+        ),
+    ] {
+        db.execute_unprepared(&sql).await.unwrap();
+    }
+}
+
 /// A run that waits for a worker, as `submit` leaves it.
 pub async fn begin(db: &impl ConnectionTrait, run: i64, outputs: i64) {
     let sql = "UPDATE runs SET state = 'queued', finished_at = NULL, outputs_requested =";

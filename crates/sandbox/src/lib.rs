@@ -2,7 +2,7 @@
 //!
 //! A [`Sandbox`] is one HTTP server that answers like Google's `generateContent` image API, like a
 //! BTCPay Server and like NOWPayments (with checkout pages where a person pays, late or too little),
-//! and like Telegram's Bot API (with a chat page), one SMTP server that catches mail, and a few pages to look at them all. Each can be told to fail
+//! like Telegram's Bot API (with a chat page) and like the push service of a browser, one SMTP server that catches mail, and a few pages to look at them all. Each can be told to fail
 //! in the ways the real ones do. [`proxy::Proxy`] is a forward proxy that can misbehave in the same spirit.
 //!
 //! Servers run on threads of their own, so a sandbox kept in a `static` outlives the runtime of the
@@ -24,6 +24,7 @@ pub mod nowpayments;
 mod pages;
 pub mod paint;
 pub mod proxy;
+mod push;
 mod spoil;
 pub mod telegram;
 
@@ -39,6 +40,7 @@ pub use gemini::{Call, Fault, Gemini, Input};
 pub use mail::{Mail, MailBox, SmtpFault};
 pub use nowpayments::Nowpayments;
 pub use proxy::{Proxy, ProxyFault, ProxyKind, ProxyOptions};
+pub use push::{PushFault, PushMessage, PushService, PushSubscription};
 pub use spoil::{Spoil, Trouble, Troubles};
 pub use telegram::{
     Telegram, TelegramButton, TelegramCall, TelegramFault, TelegramMessage, TelegramPerson, TelegramTrouble,
@@ -90,6 +92,7 @@ pub struct Sandbox {
     btcpay: Btcpay,
     nowpayments: Nowpayments,
     telegram: Telegram,
+    push: PushService,
     clock: Clock,
     _host: Host,
 }
@@ -114,6 +117,7 @@ impl Sandbox {
         let smtp = host.bind(o.smtp)?;
         let addresses = (http.local_addr()?, smtp.local_addr()?);
 
+        let push = PushService::new(clock.clone(), addresses.0);
         let routes = gemini::routes(&gemini)
             .merge(btcpay::routes(&btcpay))
             .merge(nowpayments::routes(&nowpayments))
@@ -121,6 +125,7 @@ impl Sandbox {
             .merge(control::till(&till))
             .merge(control::telegram(&telegram))
             .merge(telegram::routes(&telegram))
+            .merge(push::routes(&push))
             .merge(pages::routes(&gemini, &mail, addresses, &till, &telegram));
         host.spawn(host::serve(http, routes));
         host.spawn(mail::serve(smtp, mail.clone()));
@@ -130,7 +135,7 @@ impl Sandbox {
         host.spawn(nowpayments.courier().clone().work());
 
         let (http, smtp) = addresses;
-        Ok(Self { http, smtp, gemini, mail, btcpay, nowpayments, telegram, clock, _host: host })
+        Ok(Self { http, smtp, gemini, mail, btcpay, nowpayments, telegram, push, clock, _host: host })
     }
 
     /// Where the HTTP server really listens.
@@ -171,6 +176,11 @@ impl Sandbox {
     /// Telegram: who writes to the bot, what it answered, and how its API fails.
     pub fn telegram(&self) -> &Telegram {
         &self.telegram
+    }
+
+    /// The push service: browsers that agreed to be told, what they were told, and how it fails.
+    pub fn push(&self) -> &PushService {
+        &self.push
     }
 
     /// The time of both processors.

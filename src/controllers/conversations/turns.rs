@@ -57,6 +57,7 @@ pub(super) async fn some(
     user: &users::Model,
     conversation: &conversations::Model,
     before: &str,
+    is_seen: bool,
 ) -> Result<Value> {
     let before = match before.parse() {
         Ok(pid) => generations::own(&ctx.db, user, pid).await?,
@@ -69,7 +70,11 @@ pub(super) async fn some(
     }
     let url = views::conversations::url(conversation);
     let earlier_url = shown.first().filter(|_| is_more).map(|first| format!("{url}?before={}", first.pid));
-    let turns = turns::view(&rows(ctx, shown).await?, ctx.parts().catalogue(), &url);
+    let rows = rows(ctx, shown).await?;
+    if is_seen {
+        runs::notice(&ctx.db, &rows.runs).await?;
+    }
+    let turns = turns::view(&rows, ctx.parts().catalogue(), &url);
     let is_live = before.is_none() && turns.iter().any(|turn| !turn.run.is_final);
     Ok(json!({
         "newest_live": turns.last().filter(|_| is_live).map(|turn| turn.anchor.clone()),

@@ -25,6 +25,9 @@ use crate::{
     views::{self, allowances::AllowanceView},
 };
 
+/// Sent with what a page asks for while nobody looks at it (`assets/static/app.js`).
+const AWAY: &str = "page-hidden";
+
 /// Sent by htmx with everything it asks for.
 #[must_use]
 pub fn is_htmx(headers: &HeaderMap) -> bool {
@@ -37,6 +40,8 @@ pub struct Page {
     frame: serde_json::Map<String, Value>,
     pub allowance: AllowanceView,
     pub is_htmx: bool,
+    /// The person sees it: no operator who looks through their eyes, and no page in the background.
+    pub is_seen: bool,
 }
 
 impl FromRequestParts<AppContext> for Page {
@@ -49,8 +54,9 @@ impl FromRequestParts<AppContext> for Page {
         let thrown = switches::thrown(&ctx.db).await?;
         let mut frame = frame(ctx, user.as_ref(), &allowance, &thrown, parts.uri.path());
         let viewing = parts.extensions.get::<Viewing>().map(views::admin::viewing);
-        frame.insert("viewing".into(), json!(viewing));
-        Ok(Self { view, frame, allowance, is_htmx: is_htmx(&parts.headers) })
+        frame.insert("viewing".into(), json!(viewing.as_ref()));
+        let is_seen = viewing.is_none() && !parts.headers.contains_key(AWAY);
+        Ok(Self { view, frame, allowance, is_htmx: is_htmx(&parts.headers), is_seen })
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Relation {
     Conversations,
     #[sea_orm(has_many = "super::debts::Entity")]
     Debts,
+    #[sea_orm(has_many = "super::devices::Entity")]
+    Devices,
     #[sea_orm(has_many = "super::exports::Entity")]
     Exports,
     #[sea_orm(has_many = "super::generations::Entity")]
@@ -85,6 +87,12 @@ impl Related<super::conversations::Entity> for Entity {
 impl Related<super::debts::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Debts.def()
+    }
+}
+
+impl Related<super::devices::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Devices.def()
     }
 }
 

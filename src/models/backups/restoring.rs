@@ -209,8 +209,9 @@ async fn exchange_file(ctx: &AppContext, database: &Path) -> Result<()> {
         }
     }
     fs::rename(&beside, &target).await?;
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(folder).await?.sync_all().await?;
+    if let Some(folder) = target.parent() {
+        fs::File::open(folder).await?.sync_all().await?;
+    }
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select, Statement,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Select, Statement,
     prelude::DateTimeUtc,
     sea_query::{Expr, Query},
 };
@@ -183,13 +183,18 @@ impl Model {
 
 /// The keys that may work for this output now, the longest unused first; only the first is wanted.
 fn next(wish: Wish<'_>, now: DateTimeUtc) -> Select<Entity> {
-    let under_cap = Expr::cust_with_values(
-        "(SELECT COUNT(*) FROM key_leases l WHERE l.provider_key_id = provider_keys.id AND l.expires_at > $1) \
-         < CASE WHEN provider_keys.state = 'cooldown' THEN 1 \
-           WHEN provider_keys.ramp < provider_keys.max_concurrency THEN provider_keys.ramp \
-           ELSE provider_keys.max_concurrency END",
-        [now],
+    let calls = Query::select()
+        .expr(Expr::col(key_leases::Column::Id).count())
+        .from(key_leases::Entity)
+        .and_where(Expr::col((key_leases::Entity, key_leases::Column::ProviderKeyId)).equals((Entity, Column::Id)))
+        .and_where(key_leases::Column::ExpiresAt.gt(now))
+        .take();
+    let cap = Expr::cust(
+        "CASE WHEN provider_keys.state = 'cooldown' THEN 1 \
+         WHEN provider_keys.ramp < provider_keys.max_concurrency THEN provider_keys.ramp \
+         ELSE provider_keys.max_concurrency END",
     );
+    let under_cap = Expr::SubQuery(None, Box::new(calls.into())).lt(cap);
     untried(wish, now)
         .filter(eligible(now))
         .filter(under_cap)

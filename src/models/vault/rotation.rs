@@ -18,8 +18,12 @@ use crate::{
 
 /// Every column that holds sealed texts: `(table, column)`. The place of each is `table|column|id`. A new one is a line
 /// here; a test compares the list with the schema.
-pub const SEALED: &[(&str, &str)] =
-    &[("provider_keys", "secret_enc"), ("proxies", "url_enc"), ("second_factors", "secret_enc")];
+pub const SEALED: &[(&str, &str)] = &[
+    ("provider_keys", "secret_enc"),
+    ("proxies", "url_enc"),
+    ("push_keys", "private_enc"),
+    ("second_factors", "secret_enc"),
+];
 
 /// Rows that one transaction seals anew.
 const AT_ONCE: usize = 100;

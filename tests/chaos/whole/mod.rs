@@ -25,7 +25,6 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use sandbox::Fault;
 use tokio::time::{Instant, sleep};
 
-use super::patiently;
 use crate::support::{PATIENCE, Postgres, Setup, TestApp, is_postgres, redis::Redis};
 use people::Crowd;
 use storm::Storm;
@@ -130,10 +129,16 @@ async fn each_broken_rule_is_found_out() {
         return;
     }
     for (rule, sql, sign) in MUTANTS {
-        let scale = Scale { wishes: 20, kills: 3, seed: 7, patience: Duration::from_secs(20) };
-        let wrong = Box::pin(play(scale, Some(sql))).await;
-        println!("without {rule:?}: {wrong:?}");
-        assert!(wrong.iter().any(|wrong| wrong.starts_with(sign)), "without {rule:?} nothing was found: {wrong:?}");
+        let mut is_found = false;
+        let mut seeds = 7..11;
+        // A storm in which by chance nobody dies in the middle of a call tells nothing: then there is another.
+        while let (false, Some(seed)) = (is_found, seeds.next()) {
+            let scale = Scale { wishes: 20, kills: 5, seed, patience: Duration::from_secs(20) };
+            let wrong = Box::pin(play(scale, Some(sql))).await;
+            println!("without {rule:?}: {wrong:?}");
+            is_found = wrong.iter().any(|wrong| wrong.starts_with(sign));
+        }
+        assert!(is_found, "without {rule:?} nothing was found");
     }
 }
 
@@ -256,9 +261,9 @@ impl World {
         let mine = format!("class = 'FulfilRun' AND state = 'running' AND lease_owner LIKE '%:{pid}:%'");
         for args in self.app.texts(&format!("SELECT args FROM jobs WHERE {mine}")).await {
             let args: serde_json::Value = serde_json::from_str(&args).unwrap();
-            patiently(&self.app, "key_leases", "expires_at", past, &format!("run_id = {}", args["run"])).await;
+            self.app.set_time("key_leases", "expires_at", past, &format!("run_id = {}", args["run"])).await;
         }
         let mine = format!("state = 'running' AND lease_owner LIKE '%:{pid}:%'");
-        patiently(&self.app, "jobs", "lease_expires_at", past, &mine).await;
+        self.app.set_time("jobs", "lease_expires_at", past, &mine).await;
     }
 }

@@ -29,6 +29,10 @@ pub(super) fn lines(vault: &Vault) -> Result<Vec<String>> {
         "INSERT INTO second_factors (id, user_id, secret_enc, last_step, recovery_hashes, created_at) \
          VALUES (1, 2, '{factor}', 1, '', AGO(9000))"
     ));
+    let signing = vault.seal("push_keys|private_enc|1", &"nobody's key".to_owned().into())?;
+    lines.push(format!(
+        "INSERT INTO push_keys (id, public_key, private_enc, created_at) VALUES (1, 'B', '{signing}', AGO(9000))"
+    ));
     lines.push(format!("INSERT INTO job_ticks (name, last_tick) VALUES ('{ENTRY}', AGO(0))"));
     lines.extend(LATER_LINES.iter().map(|line| (*line).to_owned()));
     Ok(lines)
