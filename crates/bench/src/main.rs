@@ -14,7 +14,7 @@ use bench::{
     Effort, Result,
     figures::{self, Figure},
     house::{Mode, Place, megabytes},
-    rooms::Stay,
+    rooms::{Part, Stay},
     seeds,
 };
 use clap::Parser;
@@ -43,9 +43,9 @@ struct Words {
     /// Only these: sqlite, postgres.
     #[arg(long, value_delimiter = ',', default_value = "sqlite,postgres")]
     modes: Vec<String>,
-    /// Only these parts: live, growth.
-    #[arg(long, value_delimiter = ',', default_value = "live,growth")]
-    parts: Vec<String>,
+    /// Only these parts.
+    #[arg(long, value_delimiter = ',', default_value = "paced,pictures,sustained,polls,broken,growth")]
+    parts: Vec<Part>,
     /// Two minutes instead of ten, and less certain.
     #[arg(long)]
     quick: bool,
@@ -112,11 +112,11 @@ async fn measured(words: Words) -> Result<bool> {
         }
         let live = place(&words, &sandbox, mode, "live").await?;
         let mut stay = Stay { place: &live, mode, sandbox: &sandbox, effort, figures: Vec::new(), notes: Vec::new() };
-        if words.parts.iter().any(|it| it == "live") {
+        if words.parts.iter().any(|part| Part::LIVE.contains(part)) {
             eprintln!("== {}", mode.name());
-            stay.live().await?;
+            stay.live(&words.parts).await?;
         }
-        if words.parts.iter().any(|it| it == "growth") {
+        if words.parts.contains(&Part::Growth) {
             eprintln!("== {}: growth", mode.name());
             stay.grow(&place(&words, &sandbox, mode, "growth").await?).await?;
         }

@@ -28,6 +28,22 @@ const EACH: i64 = 8;
 /// Connections that poll.
 const POLLERS: usize = 64;
 
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    Paced,
+    Pictures,
+    Sustained,
+    Polls,
+    Broken,
+    Growth,
+}
+
+impl Part {
+    /// Those that share a house, in the order in which they are measured.
+    pub const LIVE: [Self; 5] = [Self::Paced, Self::Pictures, Self::Sustained, Self::Polls, Self::Broken];
+}
+
 /// What it was like to live in one mode.
 pub struct Stay<'a> {
     pub place: &'a Place,
@@ -55,21 +71,28 @@ impl Stay<'_> {
         Spent { ours: house.processor(), databases: self.place.databases(), driver: driver() }
     }
 
-    /// Everything that one house can tell.
-    pub async fn live(&mut self) -> Result<()> {
+    /// What one house can tell, of these parts.
+    pub async fn live(&mut self, parts: &[Part]) -> Result<()> {
         self.place.start(self.mode).await?.stop()?; // makes the schema
         let books = Books::open(&self.place.database).await?;
         books.keys(KEYS, EACH).await?;
         let people = books.people(PEOPLE).await?;
         let house = self.begin().await?;
         self.warm(&house, &people).await?;
-        for (name, latency) in [("zero-latency", 0), ("one-second", 1000)] {
-            self.paced(&house, &books, &people, name, Duration::from_millis(latency)).await?;
+        for part in Part::LIVE.into_iter().filter(|part| parts.contains(part)) {
+            match part {
+                Part::Paced => {
+                    for (name, latency) in [("zero-latency", 0), ("one-second", 1000)] {
+                        self.paced(&house, &books, &people, name, Duration::from_millis(latency)).await?;
+                    }
+                }
+                Part::Pictures => self.real_pictures(&house, &books, &people).await?,
+                Part::Sustained => self.sustained(&house, &books, &people).await?,
+                Part::Polls => self.unchanged(&house, &books, &people).await?,
+                Part::Broken => self.broken_key(&house, &books, &people).await?,
+                Part::Growth => {}
+            }
         }
-        self.real_pictures(&house, &books, &people).await?;
-        self.sustained(&house, &books, &people).await?;
-        self.unchanged(&house, &books, &people).await?;
-        self.broken_key(&house, &books, &people).await?;
         house.stop()?;
         self.audited(&books).await?;
         books.db.close().await?;
