@@ -64,7 +64,9 @@ impl Hooks for App {
     }
 
     /// Runs twice on `start`, so it only builds: no connections, no spawned tasks.
-    async fn after_context(ctx: AppContext) -> Result<AppContext> {
+    async fn after_context(mut ctx: AppContext) -> Result<AppContext> {
+        let pool = initializers::database::pool(&ctx.config.database).await?;
+        std::mem::replace(&mut ctx.db, pool).close().await?;
         let parts = Parts::build(&ctx)?;
         let storage = parts.store().storage();
         ctx.shared_store.insert(parts.clone());

@@ -17,7 +17,7 @@ use crate::{
         storage::{self, Store},
         telegram::Telegram,
     },
-    models::{catalogue::Catalogue, landing::Landing, vault::Vault},
+    models::{catalogue::Catalogue, landing::Landing, runs::Paces, vault::Vault},
     settings::Settings,
 };
 
@@ -36,6 +36,7 @@ struct Inner {
     jobs: DurableQueue,
     key_freed: Notify,
     landing: OnceLock<Landing>,
+    paces: Paces,
 }
 
 impl Parts {
@@ -55,6 +56,7 @@ impl Parts {
             jobs: queue(ctx, &settings)?,
             key_freed: Notify::new(),
             landing: OnceLock::new(),
+            paces: Paces::default(),
             settings,
         })))
     }
@@ -144,6 +146,12 @@ impl Parts {
     #[must_use]
     pub fn key_freed(&self) -> &Notify {
         &self.0.key_freed
+    }
+
+    /// How long runs took lately, as it was told last.
+    #[must_use]
+    pub fn paces(&self) -> &Paces {
+        &self.0.paces
     }
 
     /// The public pages, read when somebody first asks.

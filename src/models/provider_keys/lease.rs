@@ -6,8 +6,8 @@ use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select, Statement,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Select, Statement,
     prelude::DateTimeUtc,
     sea_query::{Expr, Query},
 };
@@ -69,12 +69,6 @@ pub struct Leased {
 pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     // Places that wait ask again and again, so the first look takes no lock.
     let now = clock::now(&ctx.db).await?;
-    if let Some(held) = held(&ctx.db, wish).await?
-        && held.expires_at > now
-    {
-        // Another process works on this very output, or died over it.
-        return Ok(Lease::Wait { until: Some(held.expires_at) });
-    }
     if next(wish, now).one(&ctx.db).await?.is_none() {
         return why_none(&ctx.db, wish, now).await;
     }
@@ -90,6 +84,7 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     }
     if let Some(held) = held(&txn, wish).await? {
         if held.expires_at > now {
+            // Another process works on this very output, or died over it.
             return Ok(Lease::Wait { until: Some(held.expires_at) });
         }
         key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
@@ -183,13 +178,19 @@ impl Model {
 
 /// The keys that may work for this output now, the longest unused first; only the first is wanted.
 fn next(wish: Wish<'_>, now: DateTimeUtc) -> Select<Entity> {
-    let under_cap = Expr::cust_with_values(
-        "(SELECT COUNT(*) FROM key_leases l WHERE l.provider_key_id = provider_keys.id AND l.expires_at > $1) \
-         < CASE WHEN provider_keys.state = 'cooldown' THEN 1 \
-           WHEN provider_keys.ramp < provider_keys.max_concurrency THEN provider_keys.ramp \
-           ELSE provider_keys.max_concurrency END",
-        [now],
+    // Typed, not text with a `$1`: for SQLite, whose mark is another, that would stay in the statement and mean its first value.
+    let calls = Query::select()
+        .expr(Expr::col(key_leases::Column::Id).count())
+        .from(key_leases::Entity)
+        .and_where(Expr::col((key_leases::Entity, key_leases::Column::ProviderKeyId)).equals((Entity, Column::Id)))
+        .and_where(key_leases::Column::ExpiresAt.gt(now))
+        .to_owned();
+    let cap = Expr::cust(
+        "CASE WHEN provider_keys.state = 'cooldown' THEN 1 \
+         WHEN provider_keys.ramp < provider_keys.max_concurrency THEN provider_keys.ramp \
+         ELSE provider_keys.max_concurrency END",
     );
+    let under_cap = Expr::SubQuery(None, Box::new(calls.into())).lt(cap);
     untried(wish, now)
         .filter(eligible(now))
         .filter(under_cap)
@@ -217,14 +218,13 @@ async fn wait_in_line(txn: &DatabaseTransaction, provider: &str) -> Result<()> {
 
 async fn take(txn: &DatabaseTransaction, key: Model, wish: Wish<'_>, now: DateTimeUtc) -> Result<Leased> {
     // To the end of the line: a key that comes back from a rest is next once, and has no backlog of turns.
-    let last = Entity::find()
-        .filter(Column::Provider.eq(&key.provider))
-        .order_by_desc(Column::Turn)
-        .one(txn)
-        .await?
-        .map_or(0, |k| k.turn);
+    let last = Query::select()
+        .expr(Expr::col(Column::Turn).max())
+        .from(Entity)
+        .and_where(Column::Provider.eq(&key.provider))
+        .to_owned();
     Entity::update_many()
-        .col_expr(Column::Turn, Expr::value(last + 1))
+        .col_expr(Column::Turn, Expr::SubQuery(None, Box::new(last.into())).add(1))
         .col_expr(Column::LastUsedAt, Expr::value(now))
         .filter(Column::Id.eq(key.id))
         .exec(txn)
