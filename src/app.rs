@@ -7,13 +7,12 @@ use loco_rs::{
     Result,
     app::{AppContext, Hooks, Initializer},
     bgworker::{BackgroundWorker, Queue},
-    boot::{BootResult, ServeParams, StartMode, create_app},
+    boot::{BootResult, ServeParams, StartMode, create_context, run_app},
     config::Config,
     controller::{AppRoutes, middleware::MiddlewareLayer},
     environment::Environment,
     task::Tasks,
 };
-use migration::Migrator;
 
 use crate::{
     context::Parts,
@@ -38,13 +37,13 @@ impl Hooks for App {
         env!("CARGO_PKG_VERSION").into()
     }
 
-    async fn boot(mode: StartMode, environment: &Environment, mut config: Config) -> Result<BootResult> {
+    async fn boot(mode: StartMode, environment: &Environment, config: Config) -> Result<BootResult> {
         tracing::info!(version = Self::app_version(), %environment, ?mode, "nproxy starts");
         initializers::schema::settle(&config.database).await?;
-        config.database.auto_migrate = false; // it is done, and under a lock
         let alone = mode == StartMode::All;
-        let booted =
-            create_app::<Self, Migrator>(initializers::timetable::driven_by_jobs(mode), environment, config).await?;
+        let mut ctx = create_context::<Self>(environment, config).await?;
+        initializers::config::lighten(&mut ctx.config);
+        let booted = run_app::<Self>(&initializers::timetable::driven_by_jobs(mode), ctx).await?;
         if booted.router.is_none() {
             initializers::health::answer(&booted.app_context).await;
         }
@@ -69,7 +68,9 @@ impl Hooks for App {
     }
 
     /// Runs twice on `start`, so it only builds: no connections, no spawned tasks.
-    async fn after_context(ctx: AppContext) -> Result<AppContext> {
+    async fn after_context(mut ctx: AppContext) -> Result<AppContext> {
+        let pool = initializers::database::pool(&ctx.config.database).await?;
+        std::mem::replace(&mut ctx.db, pool).close().await?;
         let parts = Parts::build(&ctx)?;
         let storage = parts.store().storage();
         ctx.shared_store.insert(parts.clone());

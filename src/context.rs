@@ -6,7 +6,7 @@ use std::{
 };
 
 use durable_jobs::{DurableQueue, RedisSettings};
-use loco_rs::{Error, Result, app::AppContext};
+use loco_rs::{Error, Result, app::AppContext, config::Config};
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
@@ -18,7 +18,7 @@ use crate::{
         storage::{self, Store},
         telegram::Telegram,
     },
-    models::{catalogue::Catalogue, landing::Landing, vault::Vault},
+    models::{catalogue::Catalogue, landing::Landing, runs::Paces, vault::Vault},
     settings::Settings,
 };
 
@@ -27,6 +27,7 @@ use crate::{
 pub struct Parts(Arc<Inner>);
 
 struct Inner {
+    config: Config,
     settings: Settings,
     catalogue: Catalogue,
     vault: Vault,
@@ -38,6 +39,7 @@ struct Inner {
     jobs: DurableQueue,
     key_freed: Notify,
     landing: OnceLock<Landing>,
+    paces: Paces,
 }
 
 impl Parts {
@@ -48,6 +50,7 @@ impl Parts {
         let catalogue = Catalogue::load(&settings.catalogue)?;
         let http = Http::trusting(&settings.images.ca_file).map_err(Error::msg)?;
         Ok(Self(Arc::new(Inner {
+            config: ctx.config.clone(),
             vault: Vault::new(&settings),
             catalogue,
             http,
@@ -58,6 +61,7 @@ impl Parts {
             jobs: queue(ctx, &settings)?,
             key_freed: Notify::new(),
             landing: OnceLock::new(),
+            paces: Paces::default(),
             settings,
         })))
     }
@@ -65,7 +69,8 @@ impl Parts {
 
 /// Rows are the jobs; only the way of their hints is configured.
 fn queue(ctx: &AppContext, settings: &Settings) -> Result<DurableQueue> {
-    let (db, behaviour) = (ctx.db.clone(), durable_jobs::Settings::default());
+    let behaviour = durable_jobs::Settings { concurrency: settings.worker_concurrency, ..Default::default() };
+    let db = ctx.db.clone();
     match settings.redis_url.expose_secret() {
         "" => Ok(DurableQueue::embedded(db, behaviour)),
         url => DurableQueue::redis(db, behaviour, RedisSettings::new(url))
@@ -153,6 +158,19 @@ impl Parts {
     #[must_use]
     pub fn key_freed(&self) -> &Notify {
         &self.0.key_freed
+    }
+
+    /// The configuration as it was read. The one of the context lacks what only the start asks for
+    /// (`initializers::config`).
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// How long runs took lately, as it was told last.
+    #[must_use]
+    pub fn paces(&self) -> &Paces {
+        &self.0.paces
     }
 
     /// The public pages, read when somebody first asks.

@@ -57,6 +57,9 @@ pub struct Settings {
     pub push: push::Settings,
     #[serde(default)]
     pub pool: Pool,
+    /// Jobs at a time in one process. Most of them wait for a provider.
+    #[serde(default = "worker_concurrency")]
+    pub worker_concurrency: usize,
     #[serde(default)]
     pub edge: Edge,
     #[serde(default)]
@@ -250,6 +253,10 @@ pub(crate) fn url_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> std::res
         return Ok(None);
     }
     text.parse().map(Some).map_err(|error| de::Error::custom(format!("{text:?} is not an address: {error}")))
+}
+
+const fn worker_concurrency() -> usize {
+    64
 }
 
 impl Settings {

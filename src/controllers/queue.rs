@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     Result,
     extractors::{CurrentUser, Page},
-    runs::{PTAG, carries},
+    runs::{PTAG, has},
 };
 use crate::{
     context::Nproxy,
@@ -31,11 +31,11 @@ async fn index(State(ctx): State<AppContext>, CurrentUser(user): CurrentUser, re
     }
     let now = clock::now(&ctx.db).await?;
     let tag = ptag(&entries, now);
-    if [header::IF_NONE_MATCH.as_str(), PTAG].iter().any(|name| carries(&request, name, &tag)) {
+    if has(request.headers(), &tag) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
     for entry in entries.iter_mut().filter(|entry| !entry.run.is_final()) {
-        entry.pace = runs::pace(&ctx.db, &entry.generation.model).await?;
+        entry.pace = runs::pace(&ctx, &entry.generation.model).await?;
     }
     let queue = views::queue::view(&entries, ctx.parts().catalogue(), now, tag.clone())?;
     let page = Page::from_request_parts(&mut request.into_parts().0, &ctx).await?;

@@ -3,8 +3,8 @@
 use std::slice;
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    extract::{FromRequestParts, Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     Error, Result,
     conversations::turns,
-    extractors::{CurrentUser, OwnRun, Page, is_htmx},
+    extractors::{CurrentUser, OwnRun, Page, is_htmx, session_token},
 };
 use crate::{
     models::{clock, runs},
@@ -24,10 +24,35 @@ use crate::{
 /// htmx's word for "this is what I have already".
 pub(super) const PTAG: &str = "hx-ptag";
 
-/// Most polls change nothing: those cost one session, one run, and no page.
-async fn show(State(ctx): State<AppContext>, OwnRun(run, generation): OwnRun, request: Request) -> Result<Response> {
-    let tag = ptag(&run, clock::now(&ctx.db).await?);
-    if [header::IF_NONE_MATCH.as_str(), PTAG].iter().any(|name| carries(&request, name, &tag)) {
+/// What this browser has is not what there is, as far as a glance tells. Most polls change nothing: those end here, and
+/// cost one question.
+struct Changed;
+
+impl FromRequestParts<AppContext> for Changed {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> std::result::Result<Self, Response> {
+        let has_something = [header::IF_NONE_MATCH.as_str(), PTAG].iter().any(|name| parts.headers.contains_key(*name));
+        let Some(token) = session_token(&parts.headers).filter(|_| has_something) else { return Ok(Self) };
+        let Ok(Path(pid)) = Path::from_request_parts(parts, ctx).await else { return Ok(Self) };
+        match runs::glance(&ctx.db, &token, pid).await {
+            Ok(Some((run, now))) if has(&parts.headers, &ptag(&run, now)) => {
+                Err(StatusCode::NOT_MODIFIED.into_response())
+            }
+            Ok(_) => Ok(Self),
+            Err(error) => Err(Error::from(error).into_response()),
+        }
+    }
+}
+
+async fn show(
+    State(ctx): State<AppContext>,
+    _: Changed,
+    OwnRun(run, generation): OwnRun,
+    request: Request,
+) -> Result<Response> {
+    let tag = ptag(&(&run).into(), clock::now(&ctx.db).await?);
+    if has(request.headers(), &tag) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
     let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
@@ -59,12 +84,12 @@ async fn cancel(
     turns::answer(&ctx, &user, page, generation).await
 }
 
-pub(super) fn carries(request: &Request, name: &str, tag: &str) -> bool {
-    request
-        .headers()
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_matches('"') == tag)
+/// Does the browser say that it has this already?
+pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
+    [header::IF_NONE_MATCH.as_str(), PTAG].iter().any(|name| {
+        let value = headers.get(*name).and_then(|value| value.to_str().ok());
+        value.is_some_and(|value| value.trim_matches('"') == tag)
+    })
 }
 
 pub fn routes() -> Routes {

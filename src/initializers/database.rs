@@ -1,9 +1,10 @@
 //! What a database needs that its driver does not see to: the folder of an `SQLite` file, and on `PostgreSQL` a limit for
-//! those who hold locks and stand still.
+//! those who hold locks and stand still; and the pool of connections.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use loco_rs::{Error, Result};
+use loco_rs::{Error, Result, config::Database as Settings};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, sqlx::sqlite::SqliteSynchronous};
 
 use crate::adapters::sqlite;
 
@@ -30,6 +31,38 @@ pub fn limited(uri: &str) -> String {
     }
     let joint = if uri.contains('?') { '&' } else { '?' };
     format!("{uri}{joint}{STANDS_STILL}")
+}
+
+/// A connection that was used so lately is taken to be there still: asking it each time would be a round trip for each
+/// statement outside of a transaction. One that stood longer is asked, so that after the database was away nobody gets a
+/// connection from before.
+const PROVED_FOR: Duration = Duration::from_secs(1);
+
+/// Files of `SQLite`'s journal that grew are cut back to this, bytes.
+const JOURNAL: &str = "67108864";
+
+/// The pool of the application, in place of Loco's, which asks a connection each time before it is used, and tells only the
+/// first of many how `SQLite` shall write: what is committed is on the disk. It connects when somebody asks.
+///
+/// # Errors
+/// The address is none.
+pub async fn pool(settings: &Settings) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(&settings.uri);
+    options
+        .max_connections(settings.max_connections)
+        .min_connections(settings.min_connections)
+        .connect_timeout(Duration::from_millis(settings.connect_timeout))
+        .idle_timeout(Duration::from_millis(settings.idle_timeout))
+        .sqlx_logging(settings.enable_logging)
+        .test_before_acquire_if_idle_for(PROVED_FOR)
+        .connect_lazy(true)
+        .map_sqlx_sqlite_opts(|options| {
+            options.synchronous(SqliteSynchronous::Full).pragma("journal_size_limit", JOURNAL)
+        });
+    if let Some(timeout) = settings.acquire_timeout {
+        options.acquire_timeout(Duration::from_millis(timeout));
+    }
+    Ok(Database::connect(options).await?)
 }
 
 #[cfg(test)]

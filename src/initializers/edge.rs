@@ -1,7 +1,7 @@
 //! What every request passes: its reference and log line, errors for people, cross-site protection, strict headers,
 //! limits, compression, static files, the door of `/admin`.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use axum::{
@@ -16,7 +16,9 @@ use loco_rs::{
     app::{AppContext, Initializer},
 };
 use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir};
+use tower_http::{
+    CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir,
+};
 
 use super::{errors, house, limits};
 use crate::{context::Nproxy, controllers, models::measures};
@@ -53,18 +55,19 @@ impl Initializer for Edge {
     async fn after_routes(&self, router: Router, ctx: &AppContext) -> Result<Router> {
         let policy =
             HeaderValue::from_str(&ctx.parts().settings().content_security_policy()).map_err(loco_rs::Error::wrap)?;
+        let shared = Arc::new(ctx.clone()); // a context is much to copy for each layer of each request
         let layers = ServiceBuilder::new()
             .layer(middleware::from_fn(logged))
             .layer(middleware::from_fn_with_state(policy, with_headers))
-            .layer(CompressionLayer::new())
-            .layer(middleware::from_fn_with_state(ctx.clone(), errors::explain))
+            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+            .layer(middleware::from_fn_with_state(shared.clone(), errors::explain))
             .layer(CatchPanicLayer::new())
-            .layer(middleware::from_fn_with_state(ctx.clone(), limits::for_us))
+            .layer(middleware::from_fn_with_state(shared.clone(), limits::for_us))
             .layer(middleware::from_fn(limits::in_time))
             .layer(CsrfLayer::new())
             .layer(DefaultBodyLimit::max(BODY_MAX))
-            .layer(middleware::from_fn_with_state(ctx.clone(), limits::held_to_its_policy))
-            .layer(middleware::from_fn_with_state(ctx.clone(), house::door));
+            .layer(middleware::from_fn_with_state(shared.clone(), limits::held_to_its_policy))
+            .layer(middleware::from_fn_with_state(shared, house::door));
         let router = router
             .nest_service("/static", ServeDir::new("assets/static"))
             .fallback(controllers::home::missing)

@@ -1,5 +1,7 @@
 //! Errors for people: a page for browsers, JSON for programs, both with a reference that is in the log.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     body::Body,
@@ -25,7 +27,7 @@ use crate::{
 };
 
 /// Gives every bare error an answer that can be read. Answers that have said it themselves stay as they are.
-pub async fn explain(State(ctx): State<AppContext>, request: Request, next: Next) -> Response {
+pub async fn explain(State(ctx): State<Arc<AppContext>>, request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
     let path = request.uri().path().to_owned();
     let reference = request.extensions().get::<Reference>().map(|r| r.0.clone()).unwrap_or_default();

@@ -41,7 +41,7 @@ const PROBES: [&str; 2] = ["/up", "/ready"];
 
 /// Is the request for us? Links in mails and pages are ours whatever it says; but an address of ours that answers to any
 /// name lets another site's name point here.
-pub async fn for_us(State(ctx): State<AppContext>, request: Request, next: Next) -> Response {
+pub async fn for_us(State(ctx): State<Arc<AppContext>>, request: Request, next: Next) -> Response {
     let is_probe = PROBES.contains(&request.uri().path());
     if is_probe || is_our_name(request.uri(), request.headers(), ctx.parts().settings()) {
         return next.run(request).await;
@@ -65,7 +65,7 @@ fn is_our_name(uri: &Uri, headers: &HeaderMap, settings: &Settings) -> bool {
 }
 
 /// The row of the route in `controllers::policy`: how large a body may be, and how often one may come.
-pub async fn held_to_its_policy(State(ctx): State<AppContext>, mut request: Request, next: Next) -> Response {
+pub async fn held_to_its_policy(State(ctx): State<Arc<AppContext>>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let Some(path) = path.filter(|path| !path.starts_with("/static")) else { return next.run(request).await };
     let Some(policy) = policy::of(request.method(), &path) else {

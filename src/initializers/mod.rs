@@ -1,6 +1,7 @@
 //! Wiring that belongs to a running server.
 
 pub mod bot;
+pub mod config;
 pub mod database;
 pub mod edge;
 pub mod errors;

@@ -26,14 +26,15 @@ impl Initializer for Timetable {
     }
 
     async fn before_run(&self, ctx: &AppContext) -> Result<()> {
+        let parts = ctx.parts();
         let entries =
-            ctx.config.scheduler.iter().flat_map(|scheduler| &scheduler.jobs).map(|(name, entry)| Recurring {
+            parts.config().scheduler.iter().flat_map(|scheduler| &scheduler.jobs).map(|(name, entry)| Recurring {
                 name: name.clone(),
                 schedule: entry.cron.clone(),
                 class: RunTask::class_name(),
                 args: json!(Entry::parse(&entry.run)),
             });
-        ctx.parts().jobs().timetable(entries.collect());
+        parts.jobs().timetable(entries.collect());
         Ok(())
     }
 }

@@ -137,7 +137,8 @@ async fn ask<C: ConnectionTrait>(ground: &Ground<'_, C>, area: &'static str, rul
 }
 
 fn timetable(ctx: &AppContext) -> Vec<(String, String)> {
-    let jobs = ctx.config.scheduler.iter().flat_map(|scheduler| &scheduler.jobs);
+    let parts = ctx.parts();
+    let jobs = parts.config().scheduler.iter().flat_map(|scheduler| &scheduler.jobs);
     let mut entries: Vec<_> = jobs.map(|(name, entry)| (name.clone(), entry.cron.clone())).collect();
     entries.sort();
     entries

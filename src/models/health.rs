@@ -158,7 +158,8 @@ async fn storage(ctx: &AppContext) -> Part {
 }
 
 async fn mail(ctx: &AppContext) -> Part {
-    let smtp = ctx.config.mailer.as_ref().and_then(|mailer| mailer.smtp.as_ref()).filter(|smtp| smtp.enable);
+    let parts = ctx.parts();
+    let smtp = parts.config().mailer.as_ref().and_then(|mailer| mailer.smtp.as_ref()).filter(|smtp| smtp.enable);
     let Some(smtp) = smtp else {
         return Part::down("Mail", "no server is set: nobody gets a link", "set SMTP_HOST");
     };

@@ -50,10 +50,11 @@ pub mod tokens;
 pub mod users;
 pub mod vault;
 
+use durable_jobs::tx::Transaction;
 use loco_rs::{Error, Result};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, RuntimeErr,
-    SqlxError, sea_query::OnConflict,
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, RuntimeErr, SqlxError,
+    sea_query::OnConflict,
 };
 
 /// What `PostgreSQL` says when it shuts down, has crashed, or is not up yet.
@@ -80,7 +81,7 @@ pub fn is_away(error: &Error) -> bool {
 ///
 /// # Errors
 /// The database does not answer.
-pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction> {
+pub(crate) async fn begin(db: &DatabaseConnection) -> Result<Transaction> {
     Ok(durable_jobs::tx::begin(db).await?)
 }
 

@@ -4,6 +4,7 @@
 mod calling;
 mod delivery;
 mod fulfilment;
+mod glance;
 mod letting_go;
 pub mod recovery;
 mod revelation;
@@ -12,9 +13,12 @@ mod waiting;
 use chrono::TimeDelta;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, ExprTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
-    prelude::DateTimeUtc, sea_query::Expr,
+    ActiveEnum,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait, JoinType,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    prelude::DateTimeUtc,
+    sea_query::{Expr, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -34,9 +38,10 @@ use crate::context::Nproxy;
 
 pub use super::_entities::runs::Model;
 pub use fulfilment::fulfil;
+pub use glance::{Glance, glance};
 pub(super) use letting_go::let_go;
 pub use revelation::{Revealed, reveal};
-pub use waiting::{Pace, ahead, pace, queue_of};
+pub use waiting::{Pace, Paces, ahead, pace, queue_of};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -84,6 +89,17 @@ pub(super) struct Snapshot {
     pub aspect_ratio: String,
     pub strength: Option<f32>,
     pub source_asset_id: Option<i64>,
+}
+
+/// How somebody who is to work on a run finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// Nobody has worked on it before.
+    Fresh,
+    /// Somebody has, and went away.
+    Again,
+    /// It is final.
+    Over,
 }
 
 /// States that somebody still works on.
@@ -135,6 +151,12 @@ pub(super) async fn queue(
     Ok(Some(run))
 }
 
+/// In the words of the partial index: values in their place would hide it from the planner, and the question would walk
+/// through all that a person ever asked for.
+fn is_live() -> SimpleExpr {
+    Expr::cust("runs.state IN ('queued', 'running')")
+}
+
 /// How many runs of this person somebody still works on.
 ///
 /// # Errors
@@ -143,7 +165,7 @@ pub async fn live_of(db: &impl ConnectionTrait, user_id: i64) -> Result<u64> {
     Ok(Entity::find()
         .join(JoinType::InnerJoin, Relation::Generations.def())
         .filter(generations::Column::UserId.eq(user_id))
-        .filter(Column::State.is_in(LIVE))
+        .filter(is_live())
         .count(db)
         .await?)
 }
@@ -213,7 +235,7 @@ pub(super) async fn live_in(db: &impl ConnectionTrait, conversation_id: i64) -> 
     Ok(Entity::find()
         .join(JoinType::InnerJoin, Relation::Generations.def())
         .filter(generations::Column::ConversationId.eq(conversation_id))
-        .filter(Column::State.is_in(LIVE))
+        .filter(is_live())
         .all(db)
         .await?)
 }
@@ -224,7 +246,7 @@ pub(super) async fn need(db: &impl ConnectionTrait, asset_id: i64) -> Result<boo
         .join(JoinType::InnerJoin, Relation::Generations.def())
         .join(JoinType::InnerJoin, generations::Relation::Materials.def())
         .filter(materials::Column::AssetId.eq(asset_id))
-        .filter(Column::State.is_in(LIVE))
+        .filter(is_live())
         .count(db)
         .await?;
     Ok(needing > 0)
@@ -310,8 +332,8 @@ impl Model {
         Ok(())
     }
 
-    /// `queued → running`; `false` when it is final already. A job that runs again finds `running` and goes on.
-    async fn start(&self, db: &impl ConnectionTrait) -> Result<bool> {
+    /// `queued → running`. A job that runs again finds `running` and goes on.
+    async fn start(&self, db: &impl ConnectionTrait) -> Result<Start> {
         let started = Entity::update_many()
             .col_expr(Column::State, Expr::value(text(State::Running)))
             .col_expr(Column::StartedAt, Expr::value(clock::now(db).await?))
@@ -320,7 +342,10 @@ impl Model {
             .filter(Column::State.eq(State::Queued))
             .exec(db)
             .await?;
-        Ok(started.rows_affected == 1 || self.is_live(db).await?)
+        if started.rows_affected == 1 {
+            return Ok(Start::Fresh);
+        }
+        Ok(if self.is_live(db).await? { Start::Again } else { Start::Over })
     }
 
     /// Does somebody still work on it? Asked of the database, not of this copy.
@@ -360,9 +385,13 @@ impl Model {
         if !self.progressed(&txn, 0).await? {
             return Ok(false);
         }
-        let given_up = outputs::give_up(&txn, self.id, None, leftover).await?;
+        let mut places = outputs::of_runs(&txn, vec![self.id]).await?;
+        let mut given_up = 0;
+        if places.iter().any(|place| place.state() == outputs::State::Waiting) {
+            given_up = outputs::give_up(&txn, self.id, None, leftover).await?;
+            places = outputs::of_runs(&txn, vec![self.id]).await?;
+        }
         attempts::close_abandoned(&txn, self.id, None).await?;
-        let places = outputs::of_runs(&txn, vec![self.id]).await?;
         let done = places.iter().filter(|place| place.state() == outputs::State::Done).count();
         let delivered = i64::try_from(done).map_err(Error::wrap)?;
         let (state, failure) = match delivered {

@@ -30,7 +30,7 @@ pub use super::_entities::sessions::Model;
 pub const LIFETIME: TimeDelta = TimeDelta::days(30);
 
 /// `last_seen_at` follows no closer than this, so that reading pages does not write rows.
-const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
+pub(super) const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// Longer ones are cut; enough for "Chrome on Android".
 const USER_AGENT_MAX: usize = 300;

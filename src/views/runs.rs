@@ -11,7 +11,7 @@ use super::{
 use crate::models::{
     assets, generations,
     outputs::{self, State as Place},
-    runs::{Model, Pace, Reason, State, missing},
+    runs::{Glance, Model, Pace, Reason, State, missing},
 };
 
 /// Roughly what the vendors draw at the smallest size; only the ratio matters to the page.
@@ -101,7 +101,7 @@ pub struct Shown<'a> {
 }
 
 #[must_use]
-pub fn ptag(run: &Model, now: DateTime<Utc>) -> String {
+pub fn ptag(run: &Glance, now: DateTime<Utc>) -> String {
     format!("{}.{}{}", run.version, u8::from(run.is_final()), u8::from(is_late(run, now)))
 }
 
@@ -114,7 +114,7 @@ pub fn view(shown: &Shown<'_>) -> RunView {
         pid: run.pid.to_string(),
         id: format!("run-{}", run.pid),
         url: format!("/app/runs/{}", run.pid),
-        ptag: ptag(run, shown.now),
+        ptag: ptag(&run.into(), shown.now),
         is_final: run.is_final(),
         state_words: shown.state_words(),
         expect_words: shown.expect_words(),
@@ -175,7 +175,7 @@ impl Shown<'_> {
         let all = self.params.batch_size;
         let done = all - self.missing();
         match self.newest.state() {
-            State::Queued if is_late(self.newest, self.now) => {
+            State::Queued if is_late(&self.newest.into(), self.now) => {
                 "Many people are generating. Yours stays in line; no need to press again.".into()
             }
             State::Queued => "In line".into(),
@@ -272,8 +272,8 @@ const fn rounded(seconds: u64) -> u64 {
     }
 }
 
-fn is_late(run: &Model, now: DateTime<Utc>) -> bool {
-    run.state() == State::Queued && now - run.created_at > LONG_LINE
+fn is_late(run: &Glance, now: DateTime<Utc>) -> bool {
+    run.state == State::Queued && now - run.created_at > LONG_LINE
 }
 
 /// `(width, height)` of the ratio at about one megapixel.

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use chrono::{TimeDelta, Utc};
+use durable_jobs::tx::Transaction;
 use futures::{StreamExt, future::join_all, stream};
 use nproxy::models::{
     activities::Actor,
@@ -201,7 +202,7 @@ impl Someone {
         txn.commit().await.unwrap();
     }
 
-    async fn hold(&self, txn: DatabaseTransaction, outputs: i64) {
+    async fn hold(&self, txn: Transaction, outputs: i64) {
         let run = self.runs.lock().unwrap().pop().unwrap();
         bulk::begin(&txn, run, outputs).await;
         let cost = Cost { outputs, tokens_each: 100 };

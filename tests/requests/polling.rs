@@ -1,5 +1,6 @@
 //! Pictures come to whoever waits, and to whoever comes back.
 
+use chrono::{TimeDelta, Utc};
 use reqwest::{Method, RequestBuilder, multipart::Form};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -86,6 +87,48 @@ async fn a_poll_without_a_session_leads_to_the_login() {
     assert_eq!(answer.status, 401);
     assert!(answer.header("hx-redirect").starts_with("/login?next="));
     assert!(!answer.body.contains("a boat"));
+    app.finish().await;
+}
+
+/// F30, F10: that nothing has changed is told to nobody whose session is worth nothing by now, and of nothing that is gone.
+#[tokio::test]
+async fn an_unchanged_poll_asks_who_polls() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.sign_in("ada").await;
+    let conversation = ada.ask("a boat", &[]).await;
+    let page = ada.get(&conversation).await.html();
+    let run = page.attribute("[hx-trigger]", "hx-get");
+    let tag = page.attribute("[hx-trigger]", "hx-ptag");
+    let status = async |person: &Person| person.send(poll(person, &run).header("hx-ptag", &tag)).await.status;
+    assert_eq!(status(&ada).await, 304);
+    assert_eq!(status(&app.sign_in("bo").await).await, 404, "a stranger's run is not found");
+    assert_eq!(status(&app.visitor()).await, 401);
+
+    let id = app.user("ada").await.id;
+    let (long_ago, soon) = (Utc::now() - TimeDelta::hours(1), Utc::now() + TimeDelta::hours(1));
+    app.set_time("sessions", "last_seen_at", long_ago, &format!("user_id = {id}")).await;
+    assert_eq!(status(&ada).await, 304);
+    let seen = app.time(&format!("SELECT last_seen_at FROM sessions WHERE user_id = {id}")).await;
+    assert!(seen > long_ago, "who polls is seen");
+
+    app.set_time("sessions", "expires_at", long_ago, &format!("user_id = {id}")).await;
+    assert_eq!(status(&ada).await, 401, "the session is over");
+    app.set_time("sessions", "expires_at", soon, &format!("user_id = {id}")).await;
+    for (changed, back, expected) in [
+        ("UPDATE users SET session_epoch = 7", "UPDATE users SET session_epoch = 0", 401),
+        ("UPDATE users SET status = 'blocked'", "UPDATE users SET status = 'activated'", 401),
+        ("UPDATE runs SET version = version + 1", "UPDATE runs SET version = version - 1", 200),
+    ] {
+        app.sql(changed).await;
+        assert_eq!(status(&ada).await, expected, "{changed}");
+        app.sql(back).await;
+        assert_eq!(status(&ada).await, 304, "{back}");
+    }
+    app.set_time("conversations", "deleted_at", long_ago, "deleted_at IS NULL").await;
+    assert_eq!(status(&ada).await, 404, "the conversation is deleted");
+    app.sql("UPDATE conversations SET deleted_at = NULL").await;
+    app.set_time("sessions", "revoked_at", long_ago, &format!("user_id = {id}")).await;
+    assert_eq!(status(&ada).await, 401, "the session was ended");
     app.finish().await;
 }
 

@@ -7,7 +7,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DbErr, Statement,
+    sea_query::{Expr, SimpleExpr},
+};
 
 /// Longer waits than this are cut to it: a hundred years.
 const FAR: TimeDelta = TimeDelta::days(36_525);
@@ -31,6 +34,15 @@ pub async fn now(db: &impl ConnectionTrait) -> Result<DateTime<Utc>, DbErr> {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
 pub(crate) fn process() -> DateTime<Utc> {
     microseconds(Utc::now())
+}
+
+/// The present moment as part of a statement, asked once for it: where `PostgreSQL` runs the statement, its clock need not be
+/// asked before.
+pub(crate) fn expression(backend: DatabaseBackend) -> SimpleExpr {
+    match backend {
+        DatabaseBackend::Postgres => Expr::cust("(SELECT clock_timestamp())"),
+        _ => Expr::value(process()),
+    }
 }
 
 /// SQL that is true while this clock, looked at when the statement runs, has not come to the moment `place`.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryResult, Statement,
-    UpdateMany, Value as Bound, sea_query::Expr,
+    UpdateMany, Value as Bound,
+    sea_query::{Expr, SimpleExpr},
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -123,7 +124,7 @@ pub(crate) async fn extend(db: &impl ConnectionTrait, job: &Claimed, lease: Dura
 
 /// The handler answered `Ok`.
 pub(crate) async fn finish(db: &impl ConnectionTrait, job: &Claimed) -> Result<bool, DbErr> {
-    let now = clock::now(db).await?;
+    let now = clock::expression(db.get_database_backend());
     let done = ended(mine(job), State::Done, now).col_expr(Column::LastError, Expr::value(None::<String>));
     apply(db, done).await
 }
@@ -143,7 +144,8 @@ pub(crate) async fn retry(
 /// Nobody shall try again.
 pub(crate) async fn bury(db: &impl ConnectionTrait, job: &Claimed, error: &str) -> Result<bool, DbErr> {
     let now = clock::now(db).await?;
-    let dead = ended(mine(job), State::Dead, now).col_expr(Column::LastError, Expr::value(readable(error)));
+    let dead =
+        ended(mine(job), State::Dead, Expr::value(now)).col_expr(Column::LastError, Expr::value(readable(error)));
     apply(db, dead).await
 }
 
@@ -180,8 +182,8 @@ fn queued(update: UpdateMany<Entity>, run_at: DateTime<Utc>) -> UpdateMany<Entit
     lapsed(update, State::Queued).col_expr(Column::RunAt, Expr::value(run_at))
 }
 
-fn ended(update: UpdateMany<Entity>, state: State, now: DateTime<Utc>) -> UpdateMany<Entity> {
-    lapsed(update, state).col_expr(Column::FinishedAt, Expr::value(now))
+fn ended(update: UpdateMany<Entity>, state: State, now: SimpleExpr) -> UpdateMany<Entity> {
+    lapsed(update, state).col_expr(Column::FinishedAt, now)
 }
 
 fn uncounted(update: UpdateMany<Entity>) -> UpdateMany<Entity> {

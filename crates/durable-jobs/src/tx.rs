@@ -1,11 +1,18 @@
 //! The one way to open a transaction that writes.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use sea_orm::{
-    DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, ExecResult, QueryResult,
+    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
+use tokio::sync::{Mutex as Turns, OwnedMutexGuard};
 
 /// How often BEGIN is tried when another process holds `SQLite`'s write lock beyond the driver's own busy timeout.
 const BEGIN_TRIES: u32 = 5;
@@ -51,18 +58,85 @@ where
     }
 }
 
-/// Begins a transaction that may write, for the rare case where [`write()`] does not fit.
+/// A transaction that may write. Dropped without [`commit()`](Self::commit) it is rolled back.
+pub struct Transaction {
+    txn: DatabaseTransaction,
+    /// On `SQLite` nobody else of this process writes meanwhile. After `txn`, so that it is given back last.
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Transaction {
+    /// # Errors
+    /// The database does not answer, or refuses what was written.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.txn.commit().await
+    }
+
+    /// # Errors
+    /// The database does not answer; then the connection is given up, and with it the transaction.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        self.txn.rollback().await
+    }
+}
+
+impl Deref for Transaction {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.txn
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DatabaseBackend {
+        self.txn.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.txn.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.txn.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.txn.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.txn.query_all_raw(statement).await
+    }
+}
+
+/// Who writes to which `SQLite` file next, in the order of coming. `SQLite` itself has no queue: whoever finds it locked
+/// sleeps and tries again, and under load some never come to it.
+static TURNS: Mutex<Option<HashMap<PathBuf, Arc<Turns<()>>>>> = Mutex::new(None);
+
+async fn turn(db: &DatabaseConnection) -> OwnedMutexGuard<()> {
+    let file = db.get_sqlite_connection_pool().connect_options().get_filename().to_owned();
+    let turns = {
+        let mut files = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+        files.get_or_insert_default().entry(file).or_default().clone()
+    };
+    turns.lock_owned().await
+}
+
+/// Begins a transaction that may write, for the rare case where [`write()`] does not fit. On `SQLite` it waits until it is
+/// the only one of this process, so nobody may begin a second one before the first has ended.
 ///
 /// # Errors
-/// When BEGIN fails, on `SQLite` after a few tries while another writer holds the lock.
-pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+/// When BEGIN fails, on `SQLite` after a few tries while another process holds the lock.
+pub async fn begin(db: &DatabaseConnection) -> Result<Transaction, DbErr> {
     let immediate = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
     if db.get_database_backend() != DatabaseBackend::Sqlite {
-        return db.begin().await;
+        return Ok(Transaction { txn: db.begin().await?, _turn: None });
     }
+    let turn = Some(turn(db).await);
     let mut tried = 0;
     loop {
         match db.begin_with_options(immediate).await {
@@ -70,7 +144,7 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
                 tried += 1;
                 tokio::time::sleep(Duration::from_millis(rand::random_range(10..50) << tried)).await;
             }
-            other => return other,
+            other => return Ok(Transaction { txn: other?, _turn: turn }),
         }
     }
 }

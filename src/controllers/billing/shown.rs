@@ -13,7 +13,7 @@ use crate::{
     controllers::{
         Error, Result,
         extractors::{Page, is_htmx},
-        runs::{PTAG, carries},
+        runs::{PTAG, has},
     },
     models::{clock, invoices::Model, users},
     views::{self, invoices::Place},
@@ -36,7 +36,7 @@ pub(in crate::controllers) async fn show(
     let now = clock::now(&ctx.db).await?;
     let tag = views::invoices::ptag(invoice, now);
     let is_fragment = is_htmx(request.headers());
-    if is_fragment && [header::IF_NONE_MATCH.as_str(), PTAG].iter().any(|name| carries(&request, name, &tag)) {
+    if is_fragment && has(request.headers(), &tag) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
     let month = invoice.bought(&ctx.db).await?;

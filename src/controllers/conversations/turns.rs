@@ -32,7 +32,7 @@ pub async fn rows(ctx: &AppContext, generations: Vec<generations::Model>) -> Res
     let mut paces = BTreeMap::new();
     for generation in generations.iter().filter(|g| runs.iter().any(|r| r.generation_id == g.id && !r.is_final())) {
         if !paces.contains_key(&generation.model)
-            && let Some(pace) = runs::pace(&ctx.db, &generation.model).await?
+            && let Some(pace) = runs::pace(ctx, &generation.model).await?
         {
             paces.insert(generation.model.clone(), pace);
         }

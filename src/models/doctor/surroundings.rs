@@ -170,7 +170,9 @@ async fn storage(ctx: &AppContext) -> Seen {
 }
 
 async fn mail_server(ctx: &AppContext) -> Seen {
-    let Some(server) = ctx.config.mailer.as_ref().and_then(|mailer| mailer.smtp.as_ref()).filter(|smtp| smtp.enable)
+    let parts = ctx.parts();
+    let Some(server) =
+        parts.config().mailer.as_ref().and_then(|mailer| mailer.smtp.as_ref()).filter(|smtp| smtp.enable)
     else {
         return Ok(("no mail server is set".into(), vec![Finding::new("mail", "no letter can be sent")]));
     };

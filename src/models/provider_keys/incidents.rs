@@ -3,6 +3,7 @@
 //! time. The first picture closes it. If that picture is the very first probe, and of a key that had not failed, it was no
 //! incident: the strikes stand after all.
 
+use durable_jobs::tx::Transaction;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait,
@@ -168,7 +169,7 @@ fn failing_alike(recent: &[Model], pool: usize) -> Option<Vec<&Model>> {
     rules::is_the_provider(largest.len(), pool).then_some(largest)
 }
 
-async fn begin_incident(txn: DatabaseTransaction, provider: &str, alike: &[&Model], now: DateTimeUtc) -> Result<()> {
+async fn begin_incident(txn: Transaction, provider: &str, alike: &[&Model], now: DateTimeUtc) -> Result<()> {
     let class = alike[0].struck_as();
     let row = ActiveModel {
         provider: Set(provider.to_owned()),

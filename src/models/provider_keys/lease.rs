@@ -69,12 +69,6 @@ pub struct Leased {
 pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     // Places that wait ask again and again, so the first look takes no lock.
     let now = clock::now(&ctx.db).await?;
-    if let Some(held) = held(&ctx.db, wish).await?
-        && held.expires_at > now
-    {
-        // Another process works on this very output, or died over it.
-        return Ok(Lease::Wait { until: Some(held.expires_at) });
-    }
     if next(wish, now).one(&ctx.db).await?.is_none() {
         return why_none(&ctx.db, wish, now).await;
     }
@@ -90,6 +84,7 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     }
     if let Some(held) = held(&txn, wish).await? {
         if held.expires_at > now {
+            // Another process works on this very output, or died over it.
             return Ok(Lease::Wait { until: Some(held.expires_at) });
         }
         key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
@@ -222,14 +217,13 @@ async fn wait_in_line(txn: &DatabaseTransaction, provider: &str) -> Result<()> {
 
 async fn take(txn: &DatabaseTransaction, key: Model, wish: Wish<'_>, now: DateTimeUtc) -> Result<Leased> {
     // To the end of the line: a key that comes back from a rest is next once, and has no backlog of turns.
-    let last = Entity::find()
-        .filter(Column::Provider.eq(&key.provider))
-        .order_by_desc(Column::Turn)
-        .one(txn)
-        .await?
-        .map_or(0, |k| k.turn);
+    let last = Query::select()
+        .expr(Expr::col(Column::Turn).max())
+        .from(Entity)
+        .and_where(Column::Provider.eq(&key.provider))
+        .to_owned();
     Entity::update_many()
-        .col_expr(Column::Turn, Expr::value(last + 1))
+        .col_expr(Column::Turn, Expr::SubQuery(None, Box::new(last.into())).add(1))
         .col_expr(Column::LastUsedAt, Expr::value(now))
         .filter(Column::Id.eq(key.id))
         .exec(txn)

@@ -9,7 +9,7 @@ use loco_rs::{Error, Result, app::AppContext};
 use tokio::time::timeout;
 
 use super::{
-    Model, Reason, Snapshot, by_id,
+    Model, Reason, Snapshot, Start, by_id,
     calling::{Next, call, free},
 };
 use crate::{
@@ -34,7 +34,8 @@ const KNOCK: Duration = Duration::from_secs(3);
 /// Something of ours is broken; the job is tried again.
 pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
     let Some(run) = by_id(&ctx.db, run_id).await? else { return Ok(()) };
-    if !run.start(&ctx.db).await? {
+    let start = run.start(&ctx.db).await?;
+    if start == Start::Over {
         return Ok(());
     }
     let Some(brief) = Brief::of(ctx, &run).await? else {
@@ -44,7 +45,7 @@ pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
     let places = outputs::of_runs(&ctx.db, vec![run.id]).await?;
     let waiting = places.into_iter().filter(|place| place.state() == outputs::State::Waiting);
     // All of them to their end, even if one finds something of ours broken: what is under way may be billed.
-    for filled in join_all(waiting.map(|place| Box::pin(fill(ctx, &run, &brief, place)))).await {
+    for filled in join_all(waiting.map(|place| Box::pin(fill(ctx, &run, &brief, place, start)))).await {
         filled?;
     }
     run.settle(ctx, Reason::Unavailable).await?;
@@ -105,13 +106,16 @@ impl Brief {
 }
 
 /// One place: key after key until it is filled or given up.
-async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Model) -> Result<()> {
+async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Model, start: Start) -> Result<()> {
     let mut empties = 0;
+    let mut is_fresh = start == Start::Fresh;
     loop {
+        // At the first look of a run that began just now there is nothing behind it: no end, and no call.
+        let is_fresh = std::mem::take(&mut is_fresh);
         let Some(time_left) = run.time_left(ctx).await? else {
             return give_up(ctx, run, &place, Reason::Deadline).await;
         };
-        if !run.is_live(&ctx.db).await? || !place.is_waiting(&ctx.db).await? {
+        if !is_fresh && !(run.is_live(&ctx.db).await? && place.is_waiting(&ctx.db).await?) {
             return Ok(());
         }
         let asked = Instant::now();
@@ -140,10 +144,12 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         if leased.knock_first && !knocked(ctx, &mut leased).await? {
             continue;
         }
-        attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
-        if attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
-            free(ctx, &leased).await?;
-            return give_up(ctx, run, &place, Reason::Unavailable).await;
+        if !is_fresh {
+            attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
+            if attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
+                free(ctx, &leased).await?;
+                return give_up(ctx, run, &place, Reason::Unavailable).await;
+            }
         }
         match call(ctx, run, brief, &place, &leased, time_left, &mut empties).await? {
             Next::Done => return Ok(()),

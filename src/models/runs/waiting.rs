@@ -1,16 +1,23 @@
 //! What somebody who waits can be told: how many are before them, and how long such runs took lately. Measured, never
 //! promised: without enough runs to go by, nothing is said.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use loco_rs::Result;
+use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     prelude::DateTimeUtc, sea_query::Expr,
 };
 
 use super::{Column, Entity, Model};
-use crate::models::_entities::{conversations, generations, users};
+use crate::{
+    context::Nproxy,
+    models::_entities::{conversations, generations, users},
+};
 
 /// Runs that are looked at, the newest, of all models.
 const SAMPLE: u64 = 200;
@@ -30,11 +37,32 @@ pub struct Pace {
     pub slow: Duration,
 }
 
+/// What was measured lately, by model. Everybody who waits asks for it with every change of what they see.
+#[derive(Debug, Default)]
+pub struct Paces(Mutex<HashMap<String, (Instant, Pace)>>);
+
+/// So long a pace is told without measuring anew.
+const TOLD_FOR: Duration = Duration::from_secs(5);
+
 /// Of this model lately; `None` when too few were seen.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn pace(db: &impl ConnectionTrait, model: &str) -> Result<Option<Pace>> {
+pub async fn pace(ctx: &AppContext, model: &str) -> Result<Option<Pace>> {
+    let parts = ctx.parts();
+    let paces = || parts.paces().0.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = paces().get(model).filter(|(at, _)| at.elapsed() < TOLD_FOR).map(|(_, pace)| *pace);
+    if told.is_some() {
+        return Ok(told);
+    }
+    let pace = measure(&ctx.db, model).await?;
+    if let Some(pace) = pace {
+        paces().insert(model.to_owned(), (Instant::now(), pace));
+    }
+    Ok(pace)
+}
+
+async fn measure(db: &impl ConnectionTrait, model: &str) -> Result<Option<Pace>> {
     // The words are those of the partial index: a value in their place would hide it from the planner.
     let newest: Vec<(String, DateTimeUtc, Option<DateTimeUtc>)> = Entity::find()
         .select_only()
