@@ -33,16 +33,14 @@ pub fn limited(uri: &str) -> String {
     format!("{uri}{joint}{STANDS_STILL}")
 }
 
-/// A connection that was used so lately is taken to be there still: asking it each time would be a round trip for each
-/// statement outside of a transaction. One that stood longer is asked, so that after the database was away nobody gets a
-/// connection from before.
+/// A connection to a file that was used so lately is not asked whether it is there before it is used again.
 const PROVED_FOR: Duration = Duration::from_secs(1);
 
 /// Files of `SQLite`'s journal that grew are cut back to this, bytes.
 const JOURNAL: &str = "67108864";
 
-/// The pool of the application, in place of Loco's, which asks a connection each time before it is used, and tells only the
-/// first of many how `SQLite` shall write: what is committed is on the disk. It connects when somebody asks.
+/// The pool of the application, in place of Loco's, which tells only the first of many connections how `SQLite` shall
+/// write: what is committed is on the disk. It connects when somebody asks.
 ///
 /// # Errors
 /// The address is none.
@@ -54,11 +52,14 @@ pub async fn pool(settings: &Settings) -> Result<DatabaseConnection> {
         .connect_timeout(Duration::from_millis(settings.connect_timeout))
         .idle_timeout(Duration::from_millis(settings.idle_timeout))
         .sqlx_logging(settings.enable_logging)
-        .test_before_acquire_if_idle_for(PROVED_FOR)
         .connect_lazy(true)
         .map_sqlx_sqlite_opts(|options| {
             options.synchronous(SqliteSynchronous::Full).pragma("journal_size_limit", JOURNAL)
         });
+    if settings.uri.starts_with("sqlite") {
+        // On PostgreSQL each is asked: it is the wait for that answer which is bounded, should the server stand still.
+        options.test_before_acquire_if_idle_for(PROVED_FOR);
+    }
     if let Some(timeout) = settings.acquire_timeout {
         options.acquire_timeout(Duration::from_millis(timeout));
     }

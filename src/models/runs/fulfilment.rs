@@ -115,7 +115,8 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         let Some(time_left) = run.time_left(ctx).await? else {
             return give_up(ctx, run, &place, Reason::Deadline).await;
         };
-        if !is_fresh && !(run.is_live(&ctx.db).await? && place.is_waiting(&ctx.db).await?) {
+        let is_wanted = is_fresh || (run.is_live(&ctx.db).await? && place.is_waiting(&ctx.db).await?);
+        if !is_wanted {
             return Ok(());
         }
         let asked = Instant::now();
