@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use nproxy::models::{
     activities::Actor,
-    provider_keys::{self, Addition, NewKey, NewProxy},
+    provider_keys::{self, Addition, Lease, NewKey, NewProxy, Wish},
 };
 use sandbox::{Fault, Proxy, ProxyFault, ProxyKind, ProxyOptions, gemini::EVERY_KEY};
 use serde_json::json;
@@ -186,6 +186,26 @@ async fn a_busy_key_keeps_nobody_from_a_free_one() {
     }
 
     assert_eq!(used(&app), ["k1", "k2", "k2", "k2"]);
+    app.abandon().await; // nobody waits for the slow one
+}
+
+/// F32: while one process is at a place with the only key there is, another that was given the same run waits for it and
+/// does not give the place up: the picture is on its way, and perhaps billed.
+#[tokio::test]
+async fn a_place_that_is_worked_on_is_not_given_up() {
+    let app = TestApp::with(Setup { keys: vec!["sandbox-k1"], max_concurrency: 4, ..Setup::default() }).await;
+    let gemini = app.sandbox.gemini();
+    gemini.fault("sandbox-k1", Fault::Latency { ms: 120_000 });
+    let bo = app.sign_in("bo").await;
+    bo.ask("a slow boat", &[]).await;
+    eventually("the slow call", || async { (gemini.in_flight("sandbox-k1") == 1).then_some(()) }).await;
+    let run_id = app.count("SELECT MAX(run_id) FROM key_leases").await;
+
+    let position = app.count("SELECT position FROM key_leases").await;
+    let wish = Wish { provider: "gemini", wire_model: "any", run_id, position };
+    let answer = provider_keys::lease(&app.ctx, wish).await.unwrap();
+
+    assert!(matches!(answer, Lease::Wait { until: Some(_) }), "{answer:?}");
     app.abandon().await; // nobody waits for the slow one
 }
 

@@ -142,6 +142,9 @@ async fn measured(words: Words) -> Result<bool> {
     }
     let baseline: Value =
         fs::read_to_string(&words.baseline).ok().map_or(Ok(Value::Null), |text| serde_json::from_str(&text))?;
+    if words.check && baseline.is_null() {
+        return Err(format!("nothing is recorded in {}: bin/bench --record", words.baseline.display()).into());
+    }
     let worse = figures::worse(&figures, &baseline);
     for line in &worse {
         println!("WORSE than recorded: {line}");

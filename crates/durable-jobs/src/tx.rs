@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     ops::Deref,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -112,13 +112,13 @@ impl ConnectionTrait for Transaction {
 
 /// Who writes to which `SQLite` file next, in the order of coming. `SQLite` itself has no queue: whoever finds it locked
 /// sleeps and tries again, and under load some never come to it.
-static TURNS: Mutex<Option<HashMap<PathBuf, Arc<Turns<()>>>>> = Mutex::new(None);
+static TURNS: LazyLock<Mutex<HashMap<PathBuf, Arc<Turns<()>>>>> = LazyLock::new(Mutex::default);
 
 async fn turn(db: &DatabaseConnection) -> OwnedMutexGuard<()> {
     let file = db.get_sqlite_connection_pool().connect_options().get_filename().to_owned();
     let turns = {
         let mut files = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
-        files.get_or_insert_default().entry(file).or_default().clone()
+        files.entry(file).or_default().clone()
     };
     turns.lock_owned().await
 }

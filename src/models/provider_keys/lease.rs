@@ -70,7 +70,12 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     // Places that wait ask again and again, so the first look takes no lock.
     let now = clock::now(&ctx.db).await?;
     if next(wish, now).one(&ctx.db).await?.is_none() {
-        return why_none(&ctx.db, wish, now).await;
+        // Whoever has the last key that could serve this output may still bring it: nobody gives it up meanwhile.
+        let held = held(&ctx.db, wish).await?.filter(|held| held.expires_at > now);
+        return match held {
+            Some(held) => Ok(Lease::Wait { until: Some(held.expires_at) }),
+            None => why_none(&ctx.db, wish, now).await,
+        };
     }
     let incident = incidents::open(&ctx.db, wish.provider).await?;
     if let Some(incident) = incident.as_ref().filter(|incident| incident.next_probe() > now) {
