@@ -196,15 +196,16 @@ impl Model {
         Kind::try_from_value(&self.kind).expect("allowances.kind")
     }
 
-    /// Sets `amount` aside if so much is free; of many at once exactly as many win as there is.
-    pub(super) async fn claim(&self, txn: &DatabaseTransaction, amount: i64) -> Result<bool> {
-        let won = Entity::update_many()
+    /// Sets `amount` aside if so much is free, and says what stands after that; of many at once exactly as many win as
+    /// there is.
+    pub(super) async fn claim(&self, txn: &DatabaseTransaction, amount: i64) -> Result<Option<Self>> {
+        let mut won = Entity::update_many()
             .col_expr(Column::Available, Expr::col(Column::Available).sub(amount))
             .filter(Column::Id.eq(self.id))
             .filter(Column::Available.gte(amount))
-            .exec(txn)
+            .exec_with_returning(txn)
             .await?;
-        Ok(won.rows_affected == 1)
+        Ok(won.pop())
     }
 
     /// Judged by the clock, by the write-off and by the taking back, whichever came first.

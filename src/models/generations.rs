@@ -18,7 +18,7 @@ use super::{
         generations::{ActiveModel, Column, Entity, Relation},
         materials, users,
     },
-    assets, begin, clock, conversations, holds, insert_new, runs,
+    assets, begin, clock, conversations, holds, insert_new_row, runs,
     switches::{self, Switch},
     text,
 };
@@ -297,10 +297,7 @@ async fn draft(
         created_at: Set(clock::now(txn).await?),
         ..Default::default()
     };
-    if !insert_new(txn, row).await? {
-        return Ok(None);
-    }
-    let generation = by_client_token(txn, user, &plan.client_token).await?.ok_or(Error::NotFound)?;
+    let Some(generation) = insert_new_row(txn, row).await? else { return Ok(None) };
     if let Some(source) = &plan.source {
         let material = materials::ActiveModel {
             generation_id: Set(generation.id),

@@ -13,7 +13,7 @@ use super::{
     allowances::{self, Closed, Kind},
     clock, debts,
     ledger_entries::{self, Movement},
-    text,
+    literal, text,
 };
 
 pub use super::_entities::holds::Model;
@@ -67,9 +67,7 @@ pub async fn hold(txn: &DatabaseTransaction, user_id: i64, run_id: i64, cost: Co
     }
     for allowance in allowances::current_at(txn, user_id, now).await? {
         let amount = cost.of(allowance.kind());
-        if !allowance.claim(txn, amount).await? {
-            continue;
-        }
+        let Some(after) = allowance.claim(txn, amount).await? else { continue };
         let hold = ActiveModel {
             allowance_id: Set(allowance.id),
             run_id: Set(run_id),
@@ -81,7 +79,6 @@ pub async fn hold(txn: &DatabaseTransaction, user_id: i64, run_id: i64, cost: Co
         }
         .insert(txn)
         .await?;
-        let after = allowances::by_id(txn, allowance.id).await?.ok_or(Error::NotFound)?;
         let movement = Movement::new(ledger_entries::Kind::Hold, format!("hold:{run_id}"), -amount, 0);
         ledger_entries::append(txn, &after, movement.of(&hold), &Actor::User(user_id)).await?;
         return Ok(Hold::Held(hold));
@@ -95,22 +92,19 @@ pub async fn hold(txn: &DatabaseTransaction, user_id: i64, run_id: i64, cost: Co
 /// # Errors
 /// The database does not answer.
 pub async fn settle(txn: &DatabaseTransaction, run_id: i64, delivered: i64, requested: i64) -> Result<bool> {
-    let Some(hold) = of_run(txn, run_id).await? else { return Ok(false) };
-    let captured = hold.amount / requested * delivered;
-    let released = hold.amount - captured;
-    let state = if captured > 0 { State::Captured } else { State::Released };
+    let state = if delivered > 0 { State::Captured } else { State::Released };
     let now = clock::now(txn).await?;
     let won = Entity::update_many()
         .col_expr(Column::State, Expr::value(text(state)))
-        .col_expr(Column::CapturedAmount, Expr::value(captured))
+        .col_expr(Column::CapturedAmount, Expr::col(Column::Amount).div(requested).mul(delivered))
         .col_expr(Column::SettledAt, Expr::value(now))
-        .filter(Column::Id.eq(hold.id))
-        .filter(Column::State.eq(State::Open))
-        .exec(txn)
+        .filter(Column::RunId.eq(run_id))
+        .filter(Column::State.eq(literal(State::Open)))
+        .exec_with_returning(txn)
         .await?;
-    if won.rows_affected == 0 {
-        return Ok(false);
-    }
+    let Some(hold) = won.into_iter().next() else { return Ok(false) };
+    let captured = hold.captured_amount;
+    let released = hold.amount - captured;
     let allowance = allowances::locked(txn, hold.allowance_id).await?;
     let closed = allowance.closed(now);
     let mut movements = Vec::new();

@@ -53,8 +53,9 @@ pub mod vault;
 use durable_jobs::tx::Transaction;
 use loco_rs::{Error, Result};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, RuntimeErr, SqlxError,
-    sea_query::OnConflict,
+    ActiveEnum, ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, RuntimeErr,
+    SqlxError,
+    sea_query::{OnConflict, SimpleExpr},
 };
 
 /// What `PostgreSQL` says when it shuts down, has crashed, or is not up yet.
@@ -90,9 +91,27 @@ pub(crate) fn text<E: sea_orm::ActiveEnum<Value = String>>(state: E) -> String {
     state.into_value()
 }
 
+/// A state as part of the statement itself, for columns that partial indexes speak of: bound, it would hide such an index from
+/// `PostgreSQL`, and `SQLite` would plan anew at each execution to see whether it fits.
+pub(crate) fn literal<E: ActiveEnum<Value = String>>(state: E) -> SimpleExpr {
+    SimpleExpr::Constant(state.into_value().into())
+}
+
 /// Writes a row unless one with the same unique values is there, whichever of them these are: `false` when it is.
 /// `SeaORM`'s own `on_conflict_do_nothing` looks at the primary key alone.
 pub(crate) async fn insert_new<A: ActiveModelTrait>(db: &impl ConnectionTrait, row: A) -> Result<bool> {
     let unless_taken = OnConflict::new().do_nothing().to_owned();
     Ok(A::Entity::insert(row).on_conflict(unless_taken).exec_without_returning(db).await? == 1)
+}
+
+/// The same, and the row as it was written.
+pub(crate) async fn insert_new_row<A: ActiveModelTrait>(
+    db: &impl ConnectionTrait,
+    row: A,
+) -> Result<Option<<A::Entity as EntityTrait>::Model>>
+where
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+{
+    let unless_taken = OnConflict::new().do_nothing().to_owned();
+    Ok(A::Entity::insert(row).on_conflict(unless_taken).exec_with_returning_many(db).await?.pop())
 }

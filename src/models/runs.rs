@@ -32,7 +32,7 @@ use super::{
     },
     attempts, begin, clock, devices,
     generations::Plan,
-    holds, insert_new, outputs, provider_keys, text,
+    holds, insert_new_row, outputs, provider_keys, text,
 };
 use crate::context::Nproxy;
 
@@ -98,8 +98,14 @@ enum Start {
     Fresh,
     /// Somebody has, and went away.
     Again,
-    /// It is final.
-    Over,
+}
+
+/// How a run has ended, by a transaction that is not committed yet.
+struct Ended {
+    state: State,
+    delivered: i64,
+    /// Who hears of it.
+    told: Option<Enqueued>,
 }
 
 /// States that somebody still works on.
@@ -138,15 +144,7 @@ pub(super) async fn queue(
         created_at: Set(now),
         ..Default::default()
     };
-    if !insert_new(txn, row).await? {
-        return Ok(None);
-    }
-    let run = Entity::find()
-        .filter(Column::GenerationId.eq(generation.id))
-        .filter(Column::Number.eq(number))
-        .one(txn)
-        .await?
-        .ok_or(Error::NotFound)?;
+    let Some(run) = insert_new_row(txn, row).await? else { return Ok(None) };
     outputs::lay_out(txn, run.id, plan.params.batch_size).await?;
     Ok(Some(run))
 }
@@ -301,6 +299,22 @@ pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> 
     Ok(Entity::find_by_id(id).one(db).await?)
 }
 
+/// `queued → running`. A job that runs again finds `running` and goes on. `None` when the run is final.
+async fn start(db: &impl ConnectionTrait, id: i64) -> Result<Option<(Model, Start)>> {
+    let started = Entity::update_many()
+        .col_expr(Column::State, Expr::value(text(State::Running)))
+        .col_expr(Column::StartedAt, Expr::value(clock::now(db).await?))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(literal(State::Queued)))
+        .exec_with_returning(db)
+        .await?;
+    if let Some(run) = started.into_iter().next() {
+        return Ok(Some((run, Start::Fresh)));
+    }
+    Ok(by_id(db, id).await?.filter(|run| !run.is_final()).map(|run| (run, Start::Again)))
+}
+
 impl Model {
     #[must_use]
     #[expect(clippy::expect_used, reason = "a CHECK keeps runs.state to these words")]
@@ -332,25 +346,9 @@ impl Model {
         Ok(())
     }
 
-    /// `queued → running`. A job that runs again finds `running` and goes on.
-    async fn start(&self, db: &impl ConnectionTrait) -> Result<Start> {
-        let started = Entity::update_many()
-            .col_expr(Column::State, Expr::value(text(State::Running)))
-            .col_expr(Column::StartedAt, Expr::value(clock::now(db).await?))
-            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-            .filter(Column::Id.eq(self.id))
-            .filter(Column::State.eq(State::Queued))
-            .exec(db)
-            .await?;
-        if started.rows_affected == 1 {
-            return Ok(Start::Fresh);
-        }
-        Ok(if self.is_live(db).await? { Start::Again } else { Start::Over })
-    }
-
     /// Does somebody still work on it? Asked of the database, not of this copy.
     pub(super) async fn is_live(&self, db: &impl ConnectionTrait) -> Result<bool> {
-        let live = Entity::find().filter(Column::Id.eq(self.id)).filter(Column::State.is_in(LIVE)).count(db).await?;
+        let live = Entity::find().filter(Column::Id.eq(self.id)).filter(is_live()).count(db).await?;
         Ok(live == 1)
     }
 
@@ -360,7 +358,7 @@ impl Model {
             .col_expr(Column::OutputsDelivered, Expr::col(Column::OutputsDelivered).add(delivered))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1))
             .filter(Column::Id.eq(self.id))
-            .filter(Column::State.is_in(LIVE))
+            .filter(is_live())
             .exec(txn)
             .await?;
         Ok(moved.rows_affected == 1)
@@ -391,7 +389,30 @@ impl Model {
             given_up = outputs::give_up(&txn, self.id, None, leftover).await?;
             places = outputs::of_runs(&txn, vec![self.id]).await?;
         }
-        attempts::close_abandoned(&txn, self.id, None).await?;
+        let ended = self.end(&txn, &places, leftover, given_up).await?;
+        txn.commit().await?;
+        self.has_ended(ctx, ended).await;
+        Ok(true)
+    }
+
+    /// The end, if no place waits any more: the last picture brings it. The row is locked.
+    async fn end_if_complete(&self, txn: &DatabaseTransaction) -> Result<Option<Ended>> {
+        let places = outputs::of_runs(txn, vec![self.id]).await?;
+        if places.iter().any(|place| place.state() == outputs::State::Waiting) {
+            return Ok(None);
+        }
+        self.end(txn, &places, Reason::Unavailable, 0).await.map(Some)
+    }
+
+    /// Sums up what became of the places, of which `given_up` were left for `leftover`. The row is locked.
+    async fn end(
+        &self,
+        txn: &DatabaseTransaction,
+        places: &[outputs::Model],
+        leftover: Reason,
+        given_up: u64,
+    ) -> Result<Ended> {
+        attempts::close_abandoned(txn, self.id, None).await?;
         let done = places.iter().filter(|place| place.state() == outputs::State::Done).count();
         let delivered = i64::try_from(done).map_err(Error::wrap)?;
         let (state, failure) = match delivered {
@@ -402,15 +423,18 @@ impl Model {
         Entity::update_many()
             .col_expr(Column::State, Expr::value(text(state)))
             .col_expr(Column::Failure, Expr::value(failure))
-            .col_expr(Column::FinishedAt, Expr::value(clock::now(&txn).await?))
+            .col_expr(Column::FinishedAt, Expr::value(clock::now(txn).await?))
             .filter(Column::Id.eq(self.id))
-            .exec(&txn)
+            .exec(txn)
             .await?;
-        holds::settle(&txn, self.id, delivered, self.outputs_requested).await?;
-        let told = if leftover == Reason::Canceled { None } else { devices::soon(&txn, self).await? };
-        txn.commit().await?;
+        holds::settle(txn, self.id, delivered, self.outputs_requested).await?;
+        let told = if leftover == Reason::Canceled { None } else { devices::soon(txn, self).await? };
+        Ok(Ended { state, delivered, told })
+    }
+
+    /// That is committed: the world hears of it.
+    async fn has_ended(&self, ctx: &AppContext, Ended { state, delivered, told }: Ended) {
         ctx.parts().jobs().hint(told.as_slice()).await;
         tracing::info!(run.id = self.id, state = text(state), delivered, "run settled");
-        Ok(true)
     }
 }

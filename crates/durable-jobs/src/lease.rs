@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryResult, Statement,
-    UpdateMany, Value as Bound,
+    ActiveEnum, ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryResult,
+    Statement, UpdateMany, Value as Bound,
     sea_query::{Expr, SimpleExpr},
 };
 use serde_json::Value;
@@ -167,7 +167,7 @@ pub(crate) async fn disclaim(db: &impl ConnectionTrait, tokens: &[i64]) -> Resul
     let now = clock::now(db).await?;
     let unheard = Entity::update_many()
         .filter(Column::LeaseToken.is_in(tokens.iter().copied()))
-        .filter(Column::State.eq(State::Running));
+        .filter(Column::State.eq(running()));
     Ok(uncounted(queued(unheard, now)).exec(db).await?.rows_affected)
 }
 
@@ -175,7 +175,12 @@ fn mine(job: &Claimed) -> UpdateMany<Entity> {
     Entity::update_many()
         .filter(Column::Id.eq(job.id))
         .filter(Column::LeaseToken.eq(job.token))
-        .filter(Column::State.eq(State::Running))
+        .filter(Column::State.eq(running()))
+}
+
+/// In the words of the partial index: bound, `SQLite` would plan anew at each execution to see whether it fits.
+fn running() -> SimpleExpr {
+    SimpleExpr::Constant(State::Running.to_value().into())
 }
 
 fn queued(update: UpdateMany<Entity>, run_at: DateTime<Utc>) -> UpdateMany<Entity> {

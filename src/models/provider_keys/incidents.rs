@@ -141,8 +141,10 @@ pub(crate) async fn judge(ctx: &AppContext, provider: &str) -> Result<()> {
 /// wait for it.
 pub(crate) async fn delivered(ctx: &AppContext, leased: &Leased) -> Result<()> {
     let provider = &leased.key.provider;
-    if let Some(incident) = open(&ctx.db, provider).await? {
-        if leased.incident_id == Some(incident.id) {
+    if let Some(probed) = leased.incident_id
+        && let Some(incident) = open(&ctx.db, provider).await?
+    {
+        if probed == incident.id {
             close(ctx, &incident, leased).await?;
         }
         return Ok(());

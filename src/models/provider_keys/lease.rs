@@ -15,7 +15,8 @@ use sea_orm::{
 use super::{Column, Entity, Model, State, health, incidents, rules};
 use crate::models::{
     _entities::{attempts as calls, key_exclusions, key_leases},
-    attempts, begin, clock, proxies,
+    attempts::{self, Via},
+    begin, clock, proxies,
 };
 
 /// A lease not renewed for this long is free again: its process is gone.
@@ -31,6 +32,8 @@ pub struct Wish<'a> {
     pub wire_model: &'a str,
     pub run_id: i64,
     pub position: i64,
+    /// Nobody has looked for a key for this run before, so that it has no lease and no calls behind it.
+    pub is_first: bool,
 }
 
 /// What the pool answers to the wish for a key.
@@ -59,6 +62,8 @@ pub struct Leased {
     pub incident_id: Option<i64>,
     /// A probe has failed before: ask for a sign of life first, which costs nothing.
     pub knock_first: bool,
+    /// The row of the first call, where it could be written along with the lease.
+    pub announced: Option<attempts::Model>,
 }
 
 /// Takes the next key for one output: eligible by the clock, under its cap, not tried for this output yet, the longest
@@ -67,9 +72,9 @@ pub struct Leased {
 /// # Errors
 /// The database does not answer.
 pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
-    // Places that wait ask again and again, so the first look takes no lock.
+    // Places that wait ask again and again, so they look before they take a lock. For the first time one is nearly always free.
     let now = clock::now(&ctx.db).await?;
-    if next(wish, now).one(&ctx.db).await?.is_none() {
+    if !wish.is_first && next(wish, now).one(&ctx.db).await?.is_none() {
         // Whoever has the last key that could serve this output may still bring it: nobody gives it up meanwhile.
         let held = held(&ctx.db, wish).await?.filter(|held| held.expires_at > now);
         return match held {
@@ -87,7 +92,8 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     {
         return Ok(Lease::Wait { until: None });
     }
-    if let Some(held) = held(&txn, wish).await? {
+    let held = if wish.is_first { None } else { held(&txn, wish).await? };
+    if let Some(held) = held {
         if held.expires_at > now {
             // Another process works on this very output, or died over it.
             return Ok(Lease::Wait { until: Some(held.expires_at) });
@@ -97,22 +103,24 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     wait_in_line(&txn, wish.provider).await?;
     loop {
         let mut query = next(wish, now);
-        if txn.get_database_backend() == DbBackend::Postgres {
+        let has_row_locks = txn.get_database_backend() == DbBackend::Postgres;
+        if has_row_locks {
             query = query.lock_exclusive();
         }
         let Some(key) = query.one(&txn).await? else {
             return why_none(&txn, wish, now).await;
         };
-        // Counted again behind the row lock: on PostgreSQL the key may have begun to rest between our look and our lock.
-        if live_leases(&txn, key.id, now).await? >= key.cap() {
-            if txn.get_database_backend() == DbBackend::Postgres {
-                continue;
-            }
-            return Ok(Lease::Wait { until: None });
+        // Counted again behind the row lock: between our look and our lock the key may have begun to rest, or somebody taken
+        // its last share.
+        if has_row_locks && live_leases(&txn, key.id, now).await? >= key.cap() {
+            continue;
         }
         let mut leased = take(&txn, key, wish, now).await?;
         leased.incident_id = incident.as_ref().map(|incident| incident.id);
         leased.knock_first = incident.is_some_and(|incident| incident.failed_probes > 0);
+        if wish.is_first && !leased.knock_first {
+            leased.announced = Some(attempts::open(&txn, &leased, leased.ways()[0]).await?);
+        }
         txn.commit().await?;
         return Ok(Lease::Granted(Box::new(leased)));
     }
@@ -168,6 +176,12 @@ pub(crate) async fn release_all(txn: &DatabaseTransaction, run_id: i64) -> Resul
 }
 
 impl Leased {
+    /// Through its proxy, if it has one; directly only after that.
+    #[must_use]
+    pub fn ways(&self) -> &'static [Via] {
+        if self.proxy.is_some() { &[Via::Proxy, Via::Direct] } else { &[Via::Direct] }
+    }
+
     /// Gives the key back; `false` = the lease was lost, and with it the right to record anything.
     pub(crate) async fn release(&self, txn: &DatabaseTransaction) -> Result<bool> {
         Ok(key_leases::Entity::delete_by_id(self.id).exec(txn).await?.rows_affected == 1)
@@ -253,6 +267,7 @@ async fn take(txn: &DatabaseTransaction, key: Model, wish: Wish<'_>, now: DateTi
         position: wish.position,
         incident_id: None,
         knock_first: false,
+        announced: None,
     })
 }
 

@@ -33,8 +33,11 @@ const EMPTY_BUDGET: u32 = 1;
 
 /// What to do after a call.
 pub(super) enum Next {
-    /// The place is filled.
-    Done,
+    /// The place is filled, or nobody wants it filled any more.
+    Done {
+        /// The run has ended with it.
+        is_over: bool,
+    },
     AnotherKey,
     /// Stop, and say why.
     GiveUp(Reason),
@@ -50,9 +53,13 @@ pub(super) async fn call(
     time_left: Duration,
     empties: &mut u32,
 ) -> Result<Next> {
-    let ways: &[Via] = if leased.proxy.is_some() { &[Via::Proxy, Via::Direct] } else { &[Via::Direct] };
+    let ways = leased.ways();
     for (at, via) in ways.iter().enumerate() {
-        let Some(attempt) = announce(ctx, leased, *via).await? else { return Ok(Next::AnotherKey) };
+        let announced = match &leased.announced {
+            Some(attempt) if at == 0 => Some(attempt.clone()),
+            _ => announce(ctx, leased, *via).await?,
+        };
+        let Some(attempt) = announced else { return Ok(Next::AnotherKey) };
         let started = Instant::now();
         let answer = ask(ctx, run, brief, leased, *via, time_left).await?;
         let failure = match answer {
@@ -60,9 +67,9 @@ pub(super) async fn call(
                 let proxy = leased.proxy.as_ref().filter(|_| *via == Via::Proxy);
                 let made = Made { run, user_id: brief.user_id, place, leased, proxy, attempt: &attempt };
                 return Ok(match made.deliver(ctx, picture).await? {
-                    Delivery::Kept => {
+                    Delivery::Kept { is_over } => {
                         measures::called(&leased.key.provider, Output::CLASS, started.elapsed());
-                        Next::Done
+                        Next::Done { is_over }
                     }
                     // Whoever has the place may still be at it: the run is not over because we are.
                     Delivery::TooLate => Next::AnotherKey,
@@ -73,7 +80,7 @@ pub(super) async fn call(
             Answer::NotWanted => {
                 attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
                 free(ctx, leased).await?;
-                return Ok(Next::Done);
+                return Ok(Next::Done { is_over: false });
             }
             Answer::Failure(failure) => failure,
         };

@@ -1,10 +1,10 @@
 //! A picture that has arrived. Bytes first; then one transaction in which the place is filled, the attempt closed, the key
-//! praised and given back: all of it, or none.
+//! praised and given back, and if it was the last the run ended: all of it, or none.
 
 use loco_rs::{Result, app::AppContext};
 use sea_orm::DatabaseTransaction;
 
-use super::Model;
+use super::{Ended, Model};
 use crate::{
     context::Nproxy,
     models::{
@@ -28,10 +28,18 @@ pub(super) struct Made<'a> {
 
 /// What became of it.
 pub(super) enum Delivery {
-    Kept,
+    Kept {
+        /// It was the last that was waited for: the run has ended.
+        is_over: bool,
+    },
     /// The place is not ours to fill any more, and nothing of it was kept.
     TooLate,
     NotStored,
+}
+
+/// It is all written, and not yet committed.
+struct Kept {
+    ended: Option<Ended>,
 }
 
 impl Made<'_> {
@@ -49,17 +57,20 @@ impl Made<'_> {
             }
         };
         let txn = begin(&ctx.db).await?;
-        if self.keep(ctx, &txn, &stored).await? {
-            txn.commit().await?;
-            incidents::delivered(ctx, self.leased).await?;
-            ctx.parts().key_freed().notify_one();
-            Ok(Delivery::Kept)
-        } else {
+        let Some(kept) = self.keep(ctx, &txn, &stored).await? else {
             txn.rollback().await?;
             stored.discard(ctx).await;
             self.forget(ctx).await?;
-            Ok(Delivery::TooLate)
+            return Ok(Delivery::TooLate);
+        };
+        txn.commit().await?;
+        let is_over = kept.ended.is_some();
+        if let Some(ended) = kept.ended {
+            self.run.has_ended(ctx, ended).await;
         }
+        incidents::delivered(ctx, self.leased).await?;
+        ctx.parts().key_freed().notify_one();
+        Ok(Delivery::Kept { is_over })
     }
 
     /// The picture came too late for its run; the key did what it should.
@@ -75,22 +86,24 @@ impl Made<'_> {
         Ok(())
     }
 
-    /// `false` when the run is over, the place taken, or the lease lost: then nothing of it may stay.
-    async fn keep(&self, ctx: &AppContext, txn: &DatabaseTransaction, stored: &assets::Stored) -> Result<bool> {
+    /// `None` when the run is over, the place taken, or the lease lost: then nothing of it may stay.
+    async fn keep(&self, ctx: &AppContext, txn: &DatabaseTransaction, stored: &assets::Stored) -> Result<Option<Kept>> {
         if !self.leased.release(txn).await? || !self.run.progressed(txn, 1).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let asset = stored.keep(txn, self.user_id, Origin::Output).await?;
         if !self.place.fill(txn, asset.id).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let cost = self.cost(ctx);
         self.attempt.close(txn, Ok(()), cost).await?;
+        let ended = self.run.end_if_complete(txn).await?;
+        // What many share is locked last, and not for long.
         if let Some(proxy) = self.proxy {
             proxy.note(ctx, txn, None).await?;
         }
         health::succeeded(txn, self.leased, cost).await?;
-        Ok(true)
+        Ok(Some(Kept { ended }))
     }
 
     /// What the vendor takes for it, millionths of a US dollar.

@@ -9,8 +9,9 @@ use loco_rs::{Error, Result, app::AppContext};
 use tokio::time::timeout;
 
 use super::{
-    Model, Reason, Snapshot, Start, by_id,
+    Model, Reason, Snapshot, Start,
     calling::{Next, call, free},
+    start,
 };
 use crate::{
     adapters::images::{Failure, InputImage, Provider, Request},
@@ -33,11 +34,7 @@ const KNOCK: Duration = Duration::from_secs(3);
 /// # Errors
 /// Something of ours is broken; the job is tried again.
 pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
-    let Some(run) = by_id(&ctx.db, run_id).await? else { return Ok(()) };
-    let start = run.start(&ctx.db).await?;
-    if start == Start::Over {
-        return Ok(());
-    }
+    let Some((run, start)) = start(&ctx.db, run_id).await? else { return Ok(()) };
     let Some(brief) = Brief::of(ctx, &run).await? else {
         run.settle(ctx, Reason::Source).await?;
         return Ok(());
@@ -45,10 +42,13 @@ pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
     let places = outputs::of_runs(&ctx.db, vec![run.id]).await?;
     let waiting = places.into_iter().filter(|place| place.state() == outputs::State::Waiting);
     // All of them to their end, even if one finds something of ours broken: what is under way may be billed.
+    let mut is_over = false;
     for filled in join_all(waiting.map(|place| Box::pin(fill(ctx, &run, &brief, place, start)))).await {
-        filled?;
+        is_over |= filled?;
     }
-    run.settle(ctx, Reason::Unavailable).await?;
+    if !is_over {
+        run.settle(ctx, Reason::Unavailable).await?;
+    }
     Ok(())
 }
 
@@ -85,9 +85,9 @@ impl Brief {
         Ok(Some(Self { snapshot, provider, user_id: generation.user_id, source }))
     }
 
-    fn wish(&self, run: &Model, place: &outputs::Model) -> Wish<'_> {
+    fn wish(&self, run: &Model, place: &outputs::Model, is_first: bool) -> Wish<'_> {
         let Snapshot { provider, wire_model, .. } = &self.snapshot;
-        Wish { provider, wire_model, run_id: run.id, position: place.position }
+        Wish { provider, wire_model, run_id: run.id, position: place.position, is_first }
     }
 
     pub(super) fn request(&self) -> Request<'_> {
@@ -105,8 +105,8 @@ impl Brief {
     }
 }
 
-/// One place: key after key until it is filled or given up.
-async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Model, start: Start) -> Result<()> {
+/// One place: key after key until it is filled or given up. `true` when the run has ended with it.
+async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Model, start: Start) -> Result<bool> {
     let mut empties = 0;
     let mut is_fresh = start == Start::Fresh;
     loop {
@@ -117,10 +117,10 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         };
         let is_wanted = is_fresh || (run.is_live(&ctx.db).await? && place.is_waiting(&ctx.db).await?);
         if !is_wanted {
-            return Ok(());
+            return Ok(false);
         }
         let asked = Instant::now();
-        let mut leased = match provider_keys::lease(ctx, brief.wish(run, &place)).await? {
+        let mut leased = match provider_keys::lease(ctx, brief.wish(run, &place, is_fresh)).await? {
             Lease::Granted(leased) => {
                 measures::picked(asked.elapsed());
                 leased
@@ -153,7 +153,7 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
             }
         }
         match call(ctx, run, brief, &place, &leased, time_left, &mut empties).await? {
-            Next::Done => return Ok(()),
+            Next::Done { is_over } => return Ok(is_over),
             Next::AnotherKey => {}
             Next::GiveUp(reason) => return give_up(ctx, run, &place, reason).await,
         }
@@ -179,13 +179,14 @@ async fn knocked(ctx: &AppContext, leased: &mut Leased) -> Result<bool> {
     Ok(false)
 }
 
-async fn give_up(ctx: &AppContext, run: &Model, place: &outputs::Model, reason: Reason) -> Result<()> {
+/// Always `false`: who settles the run ends it.
+async fn give_up(ctx: &AppContext, run: &Model, place: &outputs::Model, reason: Reason) -> Result<bool> {
     let txn = begin(&ctx.db).await?;
     if outputs::give_up(&txn, run.id, Some(place.position), reason).await? > 0 {
         run.progressed(&txn, 0).await?;
     }
     txn.commit().await?;
-    Ok(())
+    Ok(false)
 }
 
 impl Model {
