@@ -34,7 +34,11 @@ pub fn limited(uri: &str) -> String {
 }
 
 /// A connection to a file that was used so lately is not asked whether it is there before it is used again.
-const PROVED_FOR: Duration = Duration::from_secs(1);
+const FILE_PROVED_FOR: Duration = Duration::from_secs(1);
+
+/// One to a server. Only the wait for that answer is bounded, and should the server stand still, whoever was not asked waits
+/// much longer: so nobody goes unasked but in a throng.
+const SERVER_PROVED_FOR: Duration = Duration::from_millis(100);
 
 /// Files of `SQLite`'s journal that grew are cut back to this, bytes.
 const JOURNAL: &str = "67108864";
@@ -56,10 +60,8 @@ pub async fn pool(settings: &Settings) -> Result<DatabaseConnection> {
         .map_sqlx_sqlite_opts(|options| {
             options.synchronous(SqliteSynchronous::Full).pragma("journal_size_limit", JOURNAL)
         });
-    if settings.uri.starts_with("sqlite") {
-        // On PostgreSQL each is asked: it is the wait for that answer which is bounded, should the server stand still.
-        options.test_before_acquire_if_idle_for(PROVED_FOR);
-    }
+    let is_file = settings.uri.starts_with("sqlite");
+    options.test_before_acquire_if_idle_for(if is_file { FILE_PROVED_FOR } else { SERVER_PROVED_FOR });
     if let Some(timeout) = settings.acquire_timeout {
         options.acquire_timeout(Duration::from_millis(timeout));
     }

@@ -1,19 +1,19 @@
 //! What a run may cost, set aside before it starts and settled exactly once: captured for the pictures delivered,
 //! released for the rest.
 
-use loco_rs::{Error, Result};
+use loco_rs::Result;
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
-    DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter, sea_query::Expr,
+    DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait, QueryFilter, sea_query::Expr,
 };
 
 use super::{
     _entities::holds::{ActiveModel, Column, Entity},
     activities::Actor,
     allowances::{self, Closed, Kind},
-    clock, debts,
+    clock, debts, is,
     ledger_entries::{self, Movement},
-    literal, text,
+    text,
 };
 
 pub use super::_entities::holds::Model;
@@ -99,7 +99,7 @@ pub async fn settle(txn: &DatabaseTransaction, run_id: i64, delivered: i64, requ
         .col_expr(Column::CapturedAmount, Expr::col(Column::Amount).div(requested).mul(delivered))
         .col_expr(Column::SettledAt, Expr::value(now))
         .filter(Column::RunId.eq(run_id))
-        .filter(Column::State.eq(literal(State::Open)))
+        .filter(is(Column::State, State::Open))
         .exec_with_returning(txn)
         .await?;
     let Some(hold) = won.into_iter().next() else { return Ok(false) };

@@ -53,8 +53,8 @@ pub mod vault;
 use durable_jobs::tx::Transaction;
 use loco_rs::{Error, Result};
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, RuntimeErr,
-    SqlxError,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait,
+    IntoActiveModel, RuntimeErr, SqlxError,
     sea_query::{OnConflict, SimpleExpr},
 };
 
@@ -91,10 +91,10 @@ pub(crate) fn text<E: sea_orm::ActiveEnum<Value = String>>(state: E) -> String {
     state.into_value()
 }
 
-/// A state as part of the statement itself, for columns that partial indexes speak of: bound, it would hide such an index from
-/// `PostgreSQL`, and `SQLite` would plan anew at each execution to see whether it fits.
-pub(crate) fn literal<E: ActiveEnum<Value = String>>(state: E) -> SimpleExpr {
-    SimpleExpr::Constant(state.into_value().into())
+/// Whether a column that partial indexes speak of holds this state, which is part of the statement itself: bound, it would hide
+/// such an index from `PostgreSQL`, and `SQLite` would plan anew at each execution to see whether it fits.
+pub(crate) fn is<E: ActiveEnum<Value = String>>(column: impl ColumnTrait, state: E) -> SimpleExpr {
+    column.into_expr().eq(SimpleExpr::Constant(state.into_value().into()))
 }
 
 /// Writes a row unless one with the same unique values is there, whichever of them these are: `false` when it is.

@@ -11,6 +11,7 @@ mod revelation;
 mod waiting;
 
 use chrono::TimeDelta;
+use durable_jobs::Enqueued;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveEnum,
@@ -32,7 +33,7 @@ use super::{
     },
     attempts, begin, clock, devices,
     generations::Plan,
-    holds, insert_new_row, outputs, provider_keys, text,
+    holds, insert_new_row, is, outputs, provider_keys, text,
 };
 use crate::context::Nproxy;
 
@@ -306,7 +307,7 @@ async fn start(db: &impl ConnectionTrait, id: i64) -> Result<Option<(Model, Star
         .col_expr(Column::StartedAt, Expr::value(clock::now(db).await?))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .filter(Column::Id.eq(id))
-        .filter(Column::State.eq(literal(State::Queued)))
+        .filter(is(Column::State, State::Queued))
         .exec_with_returning(db)
         .await?;
     if let Some(run) = started.into_iter().next() {

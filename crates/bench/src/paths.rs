@@ -114,7 +114,13 @@ impl Database {
     }
 
     async fn choose(&self) -> Result<()> {
-        let wish = Wish { provider: "gemini", wire_model: "gemini-nano-banana-2.1", run_id: self.run, position: 1 };
+        let wish = Wish {
+            provider: "gemini",
+            wire_model: "gemini-nano-banana-2.1",
+            run_id: self.run,
+            position: 1,
+            is_first: false,
+        };
         let Lease::Granted(leased) = lease(&self.ctx, wish).await? else { return Err("no key is free".into()) };
         self.books.run(&format!("DELETE FROM key_leases WHERE id = {}", leased.id)).await?;
         Ok(())

@@ -165,22 +165,17 @@ pub(crate) async fn give_back(db: &impl ConnectionTrait, job: &Claimed) -> Resul
 /// What these claims took goes back at once, and no attempt is counted: nobody heard that they were granted.
 pub(crate) async fn disclaim(db: &impl ConnectionTrait, tokens: &[i64]) -> Result<u64, DbErr> {
     let now = clock::now(db).await?;
-    let unheard = Entity::update_many()
-        .filter(Column::LeaseToken.is_in(tokens.iter().copied()))
-        .filter(Column::State.eq(running()));
+    let unheard = Entity::update_many().filter(Column::LeaseToken.is_in(tokens.iter().copied())).filter(is_running());
     Ok(uncounted(queued(unheard, now)).exec(db).await?.rows_affected)
 }
 
 fn mine(job: &Claimed) -> UpdateMany<Entity> {
-    Entity::update_many()
-        .filter(Column::Id.eq(job.id))
-        .filter(Column::LeaseToken.eq(job.token))
-        .filter(Column::State.eq(running()))
+    Entity::update_many().filter(Column::Id.eq(job.id)).filter(Column::LeaseToken.eq(job.token)).filter(is_running())
 }
 
 /// In the words of the partial index: bound, `SQLite` would plan anew at each execution to see whether it fits.
-fn running() -> SimpleExpr {
-    SimpleExpr::Constant(State::Running.to_value().into())
+fn is_running() -> SimpleExpr {
+    Expr::col((Entity, Column::State)).eq(SimpleExpr::Constant(State::Running.to_value().into()))
 }
 
 fn queued(update: UpdateMany<Entity>, run_at: DateTime<Utc>) -> UpdateMany<Entity> {
