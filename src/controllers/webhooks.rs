@@ -1,15 +1,21 @@
 //! Where payment processors report. They are programs: no session, no `Origin`, and the signature over the raw bytes is
 //! what lets them in.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode},
     routing::post,
 };
-use loco_rs::{app::AppContext, controller::Routes};
+use loco_rs::{Error, app::AppContext, controller::Routes};
+use tokio::time::timeout;
 
-use crate::models::payment_events::{self, Reception};
+use crate::{
+    context::Nproxy,
+    models::payment_events::{self, Reception},
+};
 
 async fn btcpay(State(ctx): State<AppContext>, headers: HeaderMap, body: Bytes) -> StatusCode {
     receive(&ctx, "btcpay", &headers, &body).await
@@ -19,9 +25,12 @@ async fn nowpayments(State(ctx): State<AppContext>, headers: HeaderMap, body: By
     receive(&ctx, "nowpayments", &headers, &body).await
 }
 
-/// 200 only for what is written down: on anything else the processor tries again or an operator looks.
+/// 200 only for what is written down: on anything else the processor tries again or an operator looks. It hears so while it
+/// listens: after twice the time that a request waits for a connection, also if a database that stands still has the answer.
 async fn receive(ctx: &AppContext, processor: &str, headers: &HeaderMap, body: &Bytes) -> StatusCode {
-    match payment_events::receive(ctx, processor, headers, body).await {
+    let patience = Duration::from_millis(ctx.parts().config().database.connect_timeout) * 2;
+    let received = timeout(patience, payment_events::receive(ctx, processor, headers, body)).await;
+    match received.unwrap_or_else(|late| Err(Error::wrap(late))) {
         Ok(Reception::Received | Reception::Known | Reception::NotOurs) => StatusCode::OK,
         Ok(Reception::Forged(_)) => StatusCode::UNAUTHORIZED,
         Ok(Reception::NoProcessor) => StatusCode::NOT_FOUND,

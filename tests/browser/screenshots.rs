@@ -11,7 +11,10 @@ use std::{
 
 use image::{GrayImage, imageops};
 
-use crate::support::{Browser, Screen, Scripts, TestApp, Window};
+use crate::{
+    requests::admin::admin,
+    support::{Browser, Screen, Scripts, TestApp, Window},
+};
 
 /// Grey levels between a page and its reference, on average over the page.
 const MEAN_MAX: f64 = 7.0;
@@ -26,7 +29,7 @@ const ALL_MAX_BYTES: u64 = 300_000;
 
 /// Nothing moves, blinks, or tells when it is.
 const FREEZE: &str = "(() => { const it = new CSSStyleSheet(); it.replaceSync(`*, ::before, ::after { animation: none !important; \
-    transition: none !important; caret-color: transparent !important } time, [data-since], [data-until], video { visibility: hidden \
+    transition: none !important; caret-color: transparent !important } time, [data-since], [data-until], video, .method img { visibility: hidden \
     !important } ::-webkit-scrollbar { display: none }`); document.adoptedStyleSheets = [...document.adoptedStyleSheets, it]; \
     document.activeElement?.blur(); scrollTo({ top: 0, behavior: 'instant' }) })()";
 
@@ -68,6 +71,35 @@ async fn look(window: &Window, screen: Screen, theme: &str) -> (Vec<u8>, GrayIma
     (whole, small)
 }
 
+/// What was seen, by the name of the page, its width and theme; and what of it is not as it was.
+#[derive(Default)]
+struct Album {
+    seen: Vec<(String, GrayImage)>,
+    faults: Vec<String>,
+}
+
+impl Album {
+    /// Each page on a desk and on a phone, by day and by night.
+    async fn add(&mut self, window: &Window, pages: &[(&str, &str)]) {
+        for (name, path) in pages {
+            window.open(path).await;
+            for (screen, place) in [(Screen::Desk, "1280"), (Screen::Phone, "390")] {
+                for theme in ["light", "dark"] {
+                    let (whole, small) = look(window, screen, theme).await;
+                    let name = format!("{name}-{place}-{theme}");
+                    self.faults.extend(compared(&name, &whole, &small));
+                    self.seen.push((name, small));
+                }
+            }
+            window.switch(Screen::Desk).await;
+        }
+    }
+
+    fn of(&self, name: &str) -> &GrayImage {
+        &self.seen.iter().find(|(it, _)| it == name).unwrap().1
+    }
+}
+
 /// F26: the main pages look as they did.
 #[tokio::test]
 async fn the_main_pages_look_as_they_did() {
@@ -84,42 +116,36 @@ async fn the_main_pages_look_as_they_did() {
 
     let browser = Browser::open(&app).await;
     let window = browser.stranger(Screen::Desk, Scripts::On).await;
-    let mut faults = Vec::new();
-    let mut seen = Vec::new();
-    for (name, path) in [
-        ("landing", "/"),
-        ("login", "/login"),
+    let mut album = Album::default();
+    album.add(&window, &[("landing", "/"), ("login", "/login")]).await;
+    window.sign_in("ada").await;
+    let theirs = [
         ("studio", "/app/conversations"),
         ("conversation", conversation),
         ("picture", picture),
         ("gallery", "/app/gallery"),
         ("queue", "/app/queue"),
         ("billing", "/app/billing"),
+        ("checkout", &app.bill(&ada, "btcpay").await),
         ("account", "/app/account"),
-    ] {
-        if name == "studio" {
-            window.switch(Screen::Desk).await;
-            window.sign_in("ada").await;
-        }
-        window.open(path).await;
-        for (screen, place) in [(Screen::Desk, "1280"), (Screen::Phone, "390")] {
-            for theme in ["light", "dark"] {
-                let (whole, small) = look(&window, screen, theme).await;
-                let name = format!("{name}-{place}-{theme}");
-                faults.extend(compared(&name, &whole, &small));
-                seen.push((name, small));
-            }
-        }
-    }
+    ];
+    album.add(&window, &theirs).await;
     // The comparison is worth something: another page, the other theme and a page without its styles are not alike.
-    let of = |name: &str| &seen.iter().find(|(it, _)| it == name).unwrap().1;
     for (a, b) in [("login-1280-light", "login-1280-dark"), ("gallery-390-light", "billing-390-light")] {
-        assert!(!is_alike(of(a), of(b)), "{a} is like {b}");
+        assert!(!is_alike(album.of(a), album.of(b)), "{a} is like {b}");
     }
     window.read("document.querySelector('link[rel=stylesheet]').remove()").await;
     let (_, bare) = look(&window, Screen::Phone, "light").await;
-    assert!(!is_alike(of("account-390-light"), &bare), "without its styles it looks as before");
+    assert!(!is_alike(album.of("account-390-light"), &bare), "without its styles it looks as before");
+    window.close().await;
 
+    let cy = admin(&app).await;
+    let window = browser.stranger(Screen::Desk, Scripts::On).await;
+    window.open("/login").await;
+    window.read(&format!("document.cookie = '{}; path=/; secure'", cy.cookie().unwrap())).await;
+    album.add(&window, &[("admin", "/admin"), ("admin-keys", "/admin/keys"), ("admin-users", "/admin/users")]).await;
+
+    let faults = album.faults;
     assert!(faults.is_empty(), "{}\nTo take them for right: UPDATE_SCREENSHOTS=1", faults.join("\n"));
     let bytes: u64 = fs::read_dir(references()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     assert!(bytes <= ALL_MAX_BYTES, "{bytes} bytes of references");

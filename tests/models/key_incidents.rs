@@ -64,6 +64,7 @@ async fn broken_keys_are_no_outage() {
     let bo = app.sign_in("bo").await;
 
     bo.make("a boat", &[]).await;
+    app.runs_left().await;
     assert_eq!(app.calls().await, ["k1 direct transient", "k2 direct transient", "k3 direct delivered"]);
     assert_eq!(app.pool().await, ["k1 cooldown 1", "k2 manual_review 11", "k3 active", "k4 active"]);
     for _ in 0..3 {
@@ -117,6 +118,7 @@ async fn a_key_is_spared_the_model_it_may_not_use() {
     for _ in 0..4 {
         bo.make("a boat", &[]).await;
     }
+    app.runs_left().await;
     let asked = || gemini.calls().iter().filter(|call| call.key == "sandbox-k1").count();
     assert_eq!(asked(), 1);
     assert_eq!(app.pool().await, ["k1 active", "k2 active", "k3 active"]);

@@ -284,6 +284,7 @@ pub async fn fail_once(app: &TestApp, person: &Person, fault: Fault) {
     app.sql("UPDATE provider_keys SET turn = 0 WHERE label = 'sandbox-k1'").await;
     app.sandbox.gemini().fault_times("sandbox-k1", fault, 1);
     person.make("a boat", &[]).await;
+    app.runs_left().await;
     assert!(app.calls().await[0].starts_with("k1 direct "), "the first key was asked first");
 }
 

@@ -22,8 +22,14 @@ async fn a_lease_that_ran_out_stays_lost() {
     let mut leases = vec![];
     for _ in 0..2 {
         let run_id = app.wish(&ada, "a boat", 1).await;
-        let wish =
-            Wish { provider: "gemini", wire_model: "gemini-nano-banana-2.1", run_id, position: 1, is_first: false };
+        let wish = Wish {
+            provider: "gemini",
+            wire_model: "gemini-nano-banana-2.1",
+            run_id,
+            position: 1,
+            has_waited: false,
+            is_alone: false,
+        };
         let Lease::Granted(leased) = provider_keys::lease(&app.ctx, wish).await.unwrap() else { panic!("free") };
         if leases.is_empty() {
             assert!(provider_keys::renew(&app.ctx.db, &leased).await.unwrap());
@@ -89,7 +95,14 @@ async fn a_place_that_is_taken_care_of_is_left_alone() {
     gemini.latency(Duration::from_millis(2_500));
     let ada = app.rich("ada").await;
     let run_id = app.wish(&ada, "two boats", 2).await;
-    let wish = Wish { provider: "gemini", wire_model: "gemini-nano-banana-2.1", run_id, position: 1, is_first: false };
+    let wish = Wish {
+        provider: "gemini",
+        wire_model: "gemini-nano-banana-2.1",
+        run_id,
+        position: 1,
+        has_waited: false,
+        is_alone: false,
+    };
     assert!(matches!(provider_keys::lease(&app.ctx, wish).await.unwrap(), Lease::Granted(_)));
     app.work();
     assert!(gemini.wait_for_calls(1, Duration::from_secs(30)).await);
@@ -108,7 +121,14 @@ async fn a_run_that_is_over_holds_nothing() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     let ada = app.rich("ada").await;
     let run_id = app.wish(&ada, "a boat", 1).await;
-    let wish = Wish { provider: "gemini", wire_model: "gemini-nano-banana-2.1", run_id, position: 1, is_first: false };
+    let wish = Wish {
+        provider: "gemini",
+        wire_model: "gemini-nano-banana-2.1",
+        run_id,
+        position: 1,
+        has_waited: false,
+        is_alone: false,
+    };
     let Lease::Granted(leased) = provider_keys::lease(&app.ctx, wish).await.unwrap() else { panic!("free") };
     attempts::open(&app.ctx.db, &leased, attempts::Via::Direct).await.unwrap();
     app.set_time("runs", "deadline_at", Utc::now() - TimeDelta::seconds(60), "id > 0").await;

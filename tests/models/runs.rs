@@ -72,8 +72,14 @@ async fn the_key_of_a_dead_worker_is_taken_back() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     submit(&app).await;
     let run = app.newest_run().await;
-    let wish =
-        Wish { provider: "gemini", wire_model: "gemini-nano-banana-2.1", run_id: run, position: 1, is_first: false };
+    let wish = Wish {
+        provider: "gemini",
+        wire_model: "gemini-nano-banana-2.1",
+        run_id: run,
+        position: 1,
+        has_waited: false,
+        is_alone: false,
+    };
     let Lease::Granted(leased) = lease(&app.ctx, wish).await.unwrap() else { panic!("no key") };
     attempts::open(&app.ctx.db, &leased, Via::Direct).await.unwrap();
     assert_eq!(recover_stuck(&app.ctx).await.unwrap(), Recovered::default(), "its lease may still be alive");

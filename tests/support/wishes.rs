@@ -36,6 +36,15 @@ impl TestApp {
         .await;
     }
 
+    /// Waits until nobody works on a run: what the last picture means for its key follows it.
+    pub async fn runs_left(&self) {
+        eventually("the jobs of the runs", || async {
+            let at_work = "SELECT COUNT(*) FROM jobs WHERE class = 'FulfilRun' AND state IN ('queued', 'running')";
+            (self.count(at_work).await == 0).then_some(())
+        })
+        .await;
+    }
+
     /// Pictures that arrived.
     pub async fn pictures(&self) -> i64 {
         self.count("SELECT COUNT(*) FROM outputs WHERE state = 'done'").await

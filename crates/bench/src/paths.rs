@@ -119,7 +119,8 @@ impl Database {
             wire_model: "gemini-nano-banana-2.1",
             run_id: self.run,
             position: 1,
-            is_first: false,
+            has_waited: false,
+            is_alone: false,
         };
         let Lease::Granted(leased) = lease(&self.ctx, wish).await? else { return Err("no key is free".into()) };
         self.books.run(&format!("DELETE FROM key_leases WHERE id = {}", leased.id)).await?;

@@ -106,26 +106,19 @@ pub(super) async fn may_be_everybody(db: &impl ConnectionTrait, key: &Model, now
 /// # Errors
 /// The database does not answer.
 pub(crate) async fn judge(ctx: &AppContext, provider: &str) -> Result<()> {
+    // Nearly always there is nothing to judge, and nobody need wait for us.
+    if Suspects::of(&ctx.db, provider).await?.is_nobody() {
+        return Ok(());
+    }
     let txn = begin(&ctx.db).await?;
     if open(&txn, provider).await?.is_some() {
         return Ok(());
     }
-    let now = clock::now(&txn).await?;
-    let last_success = last_success(&txn, provider).await?;
-    let suspects = Keys::find()
-        .filter(Key::Provider.eq(provider))
-        .filter(Key::State.eq(State::Cooldown))
-        .filter(Key::StruckAt.is_not_null())
-        .order_by_asc(Key::Id)
-        .all(&txn)
-        .await?;
-    let since = last_success.map_or(now - WINDOW, |at| std::cmp::max(at, now - WINDOW));
-    let (recent, earlier): (Vec<_>, Vec<_>) =
-        suspects.into_iter().partition(|key| key.struck_at.is_some_and(|at| at > since));
-    if let Some(alike) = failing_alike(&recent, pool_size(&txn, provider).await?) {
-        return begin_incident(txn, provider, &alike, now).await;
+    let suspects = Suspects::of(&txn, provider).await?;
+    if let Some(alike) = failing_alike(&suspects.recent, pool_size(&txn, provider).await?) {
+        return begin_incident(txn, provider, &alike, suspects.now).await;
     }
-    let struck_out: Vec<_> = earlier.iter().filter(|key| strikes_out(key.consecutive_failures)).collect();
+    let struck_out: Vec<_> = suspects.struck_out().collect();
     for key in &struck_out {
         key.shift(&txn, &Change::out(State::ManualReview, key.struck_as(), key.consecutive_failures)).await?;
     }
@@ -135,6 +128,41 @@ pub(crate) async fn judge(ctx: &AppContext, provider: &str) -> Result<()> {
     }
     txn.commit().await?;
     Ok(())
+}
+
+/// Keys that rest for a strike.
+struct Suspects {
+    /// Struck within the last seconds, with no picture since.
+    recent: Vec<Model>,
+    /// Struck before that.
+    earlier: Vec<Model>,
+    now: DateTimeUtc,
+}
+
+impl Suspects {
+    async fn of(db: &impl ConnectionTrait, provider: &str) -> Result<Self> {
+        let now = clock::now(db).await?;
+        let last_success = last_success(db, provider).await?;
+        let all = Keys::find()
+            .filter(Key::Provider.eq(provider))
+            .filter(Key::State.eq(State::Cooldown))
+            .filter(Key::StruckAt.is_not_null())
+            .order_by_asc(Key::Id)
+            .all(db)
+            .await?;
+        let since = last_success.map_or(now - WINDOW, |at| std::cmp::max(at, now - WINDOW));
+        let (recent, earlier) = all.into_iter().partition(|key| key.struck_at.is_some_and(|at| at > since));
+        Ok(Self { recent, earlier, now })
+    }
+
+    fn struck_out(&self) -> impl Iterator<Item = &Model> {
+        self.earlier.iter().filter(|key| strikes_out(key.consecutive_failures))
+    }
+
+    /// Too few for an incident, and none that has struck out?
+    fn is_nobody(&self) -> bool {
+        self.recent.len() < FEWEST && self.struck_out().next().is_none()
+    }
 }
 
 /// A picture has arrived and is committed: the end of an incident whose probe it was, and the moment to judge keys that

@@ -12,7 +12,7 @@ use sea_orm::{
     sea_query::{Expr, Query},
 };
 
-use super::{Column, Entity, Model, State, health, incidents, rules};
+use super::{Column, Entity, Model, State, health, incidents};
 use crate::models::{
     _entities::{attempts as calls, key_exclusions, key_leases},
     attempts::{self, Via},
@@ -32,8 +32,11 @@ pub struct Wish<'a> {
     pub wire_model: &'a str,
     pub run_id: i64,
     pub position: i64,
-    /// Nobody has looked for a key for this run before, so that it has no lease and no calls behind it.
-    pub is_first: bool,
+    /// Whoever asks has asked in vain before, and may have to again: then it costs no lock.
+    pub has_waited: bool,
+    /// Nobody but whoever asks has worked on this run, so that it has no lease, and no call without an end. The call that
+    /// follows is announced along with the lease.
+    pub is_alone: bool,
 }
 
 /// What the pool answers to the wish for a key.
@@ -62,7 +65,7 @@ pub struct Leased {
     pub incident_id: Option<i64>,
     /// A probe has failed before: ask for a sign of life first, which costs nothing.
     pub knock_first: bool,
-    /// The row of the first call, where it could be written along with the lease.
+    /// The row of the first call, where it was written along with the lease.
     pub announced: Option<attempts::Model>,
 }
 
@@ -72,9 +75,8 @@ pub struct Leased {
 /// # Errors
 /// The database does not answer.
 pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
-    // Places that wait ask again and again, so they look before they take a lock. For the first time one is nearly always free.
     let now = clock::now(&ctx.db).await?;
-    if !wish.is_first && next(wish, now).one(&ctx.db).await?.is_none() {
+    if wish.has_waited && next(wish, now).one(&ctx.db).await?.is_none() {
         // Whoever has the last key that could serve this output may still bring it: nobody gives it up meanwhile.
         let held = held(&ctx.db, wish).await?.filter(|held| held.expires_at > now);
         return match held {
@@ -92,7 +94,7 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     {
         return Ok(Lease::Wait { until: None });
     }
-    let held = if wish.is_first { None } else { held(&txn, wish).await? };
+    let held = if wish.is_alone { None } else { held(&txn, wish).await? };
     if let Some(held) = held {
         if held.expires_at > now {
             // Another process works on this very output, or died over it.
@@ -101,29 +103,20 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
         key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
     }
     wait_in_line(&txn, wish.provider).await?;
-    loop {
-        let mut query = next(wish, now);
-        let has_row_locks = txn.get_database_backend() == DbBackend::Postgres;
-        if has_row_locks {
-            query = query.lock_exclusive();
-        }
-        let Some(key) = query.one(&txn).await? else {
-            return why_none(&txn, wish, now).await;
-        };
-        // Counted again behind the row lock: between our look and our lock the key may have begun to rest, or somebody taken
-        // its last share.
-        if has_row_locks && live_leases(&txn, key.id, now).await? >= key.cap() {
-            continue;
-        }
-        let mut leased = take(&txn, key, wish, now).await?;
-        leased.incident_id = incident.as_ref().map(|incident| incident.id);
-        leased.knock_first = incident.is_some_and(|incident| incident.failed_probes > 0);
-        if wish.is_first && !leased.knock_first {
-            leased.announced = Some(attempts::open(&txn, &leased, leased.ways()[0]).await?);
-        }
-        txn.commit().await?;
-        return Ok(Lease::Granted(Box::new(leased)));
+    // Leases are counted behind the line, and the row is judged as it is behind its lock.
+    let mut query = next(wish, now);
+    if txn.get_database_backend() == DbBackend::Postgres {
+        query = query.lock_exclusive();
     }
+    let Some(key) = query.one(&txn).await? else { return why_none(&txn, wish, now).await };
+    let mut leased = take(&txn, key, wish, now).await?;
+    leased.incident_id = incident.as_ref().map(|incident| incident.id);
+    leased.knock_first = incident.is_some_and(|incident| incident.failed_probes > 0);
+    if wish.is_alone && !leased.knock_first {
+        leased.announced = Some(attempts::open(&txn, &leased, leased.ways()[0]).await?);
+    }
+    txn.commit().await?;
+    Ok(Lease::Granted(Box::new(leased)))
 }
 
 /// Keeps a lease alive while its call goes on; `false` = it is lost, stop and throw the work away. One that has run out is
@@ -185,13 +178,6 @@ impl Leased {
     /// Gives the key back; `false` = the lease was lost, and with it the right to record anything.
     pub(crate) async fn release(&self, txn: &DatabaseTransaction) -> Result<bool> {
         Ok(key_leases::Entity::delete_by_id(self.id).exec(txn).await?.rows_affected == 1)
-    }
-}
-
-impl Model {
-    /// Calls at once.
-    fn cap(&self) -> u64 {
-        u64::try_from(rules::cap(self.state(), self.ramp, self.max_concurrency)).unwrap_or(1)
     }
 }
 
@@ -319,12 +305,4 @@ fn eligible(now: DateTimeUtc) -> Condition {
 /// The database does not answer.
 pub(in crate::models) async fn eligible_now(db: &impl ConnectionTrait, now: DateTimeUtc) -> Result<u64> {
     Ok(Entity::find().filter(eligible(now)).count(db).await?)
-}
-
-async fn live_leases(db: &impl ConnectionTrait, key_id: i64, now: DateTimeUtc) -> Result<u64> {
-    Ok(key_leases::Entity::find()
-        .filter(key_leases::Column::ProviderKeyId.eq(key_id))
-        .filter(key_leases::Column::ExpiresAt.gt(now))
-        .count(db)
-        .await?)
 }

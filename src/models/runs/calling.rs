@@ -39,8 +39,19 @@ pub(super) enum Next {
         is_over: bool,
     },
     AnotherKey,
+    /// The lease is gone: somebody else may be at the place by now, and it may be filled.
+    Lost,
     /// Stop, and say why.
     GiveUp(Reason),
+}
+
+/// What came of the calls for a place so far, apart from pictures.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    /// Answers without a picture.
+    empty: u32,
+    /// Ends of which nobody knows whether they were billed.
+    pub ambiguous: u64,
 }
 
 /// One key: through its proxy first, and if the proxy is at fault once more without it.
@@ -51,7 +62,7 @@ pub(super) async fn call(
     place: &outputs::Model,
     leased: &Leased,
     time_left: Duration,
-    empties: &mut u32,
+    tries: &mut Tries,
 ) -> Result<Next> {
     let ways = leased.ways();
     for (at, via) in ways.iter().enumerate() {
@@ -59,7 +70,7 @@ pub(super) async fn call(
             Some(attempt) if at == 0 => Some(attempt.clone()),
             _ => announce(ctx, leased, *via).await?,
         };
-        let Some(attempt) = announced else { return Ok(Next::AnotherKey) };
+        let Some(attempt) = announced else { return Ok(Next::Lost) };
         let started = Instant::now();
         let answer = ask(ctx, run, brief, leased, *via, time_left).await?;
         let failure = match answer {
@@ -72,11 +83,11 @@ pub(super) async fn call(
                         Next::Done { is_over }
                     }
                     // Whoever has the place may still be at it: the run is not over because we are.
-                    Delivery::TooLate => Next::AnotherKey,
+                    Delivery::TooLate => Next::Lost,
                     Delivery::NotStored => Next::GiveUp(Reason::Storage),
                 });
             }
-            Answer::LeaseLost => return Ok(Next::AnotherKey),
+            Answer::LeaseLost => return Ok(Next::Lost),
             Answer::NotWanted => {
                 attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
                 free(ctx, leased).await?;
@@ -89,6 +100,7 @@ pub(super) async fn call(
             class = failure.class(), "no picture from this key"
         );
         measures::called(&leased.key.provider, failure.class(), started.elapsed());
+        tries.ambiguous += u64::from(failure.may_have_run());
         let directly_next = failure.may_go_direct() && at + 1 < ways.len();
         let txn = begin(&ctx.db).await?;
         let is_ours = !directly_next && leased.release(&txn).await?;
@@ -111,7 +123,7 @@ pub(super) async fn call(
             incidents::judge(ctx, &leased.key.provider).await?;
         }
         ctx.parts().key_freed().notify_one();
-        let next = after(&failure, empties);
+        let next = after(&failure, &mut tries.empty);
         if matches!(next, Next::AnotherKey) {
             measures::failed_over();
         }
@@ -133,7 +145,7 @@ async fn announce(ctx: &AppContext, leased: &Leased, via: Via) -> Result<Option<
 }
 
 /// What a failure means for the place; what it means for the key is `health`'s business.
-fn after(failure: &Failure, empties: &mut u32) -> Next {
+fn after(failure: &Failure, empty: &mut u32) -> Next {
     match failure {
         Failure::Refused { reason, .. } => Next::GiveUp(match reason {
             Refusal::Prompt => Reason::RefusedPrompt,
@@ -141,9 +153,9 @@ fn after(failure: &Failure, empties: &mut u32) -> Next {
             Refusal::Recitation => Reason::Recitation,
             Refusal::BadInput => Reason::BadInput,
         }),
-        Failure::Empty { .. } if *empties >= EMPTY_BUDGET => Next::GiveUp(Reason::Empty),
+        Failure::Empty { .. } if *empty >= EMPTY_BUDGET => Next::GiveUp(Reason::Empty),
         Failure::Empty { .. } => {
-            *empties += 1;
+            *empty += 1;
             Next::AnotherKey
         }
         Failure::RateLimited { .. }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     Model, Reason, Snapshot, Start,
-    calling::{Next, call, free},
+    calling::{Next, Tries, call, free},
     start,
 };
 use crate::{
@@ -85,9 +85,9 @@ impl Brief {
         Ok(Some(Self { snapshot, provider, user_id: generation.user_id, source }))
     }
 
-    fn wish(&self, run: &Model, place: &outputs::Model, is_first: bool) -> Wish<'_> {
+    fn wish(&self, run: &Model, place: &outputs::Model, has_waited: bool, is_alone: bool) -> Wish<'_> {
         let Snapshot { provider, wire_model, .. } = &self.snapshot;
-        Wish { provider, wire_model, run_id: run.id, position: place.position, is_first }
+        Wish { provider, wire_model, run_id: run.id, position: place.position, has_waited, is_alone }
     }
 
     pub(super) fn request(&self) -> Request<'_> {
@@ -107,20 +107,25 @@ impl Brief {
 
 /// One place: key after key until it is filled or given up. `true` when the run has ended with it.
 async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Model, start: Start) -> Result<bool> {
-    let mut empties = 0;
-    let mut is_fresh = start == Start::Fresh;
+    let mut tries = Tries::default();
+    // Of a run that began just now nothing is asked that only others could have changed, until they show.
+    let mut is_alone = start == Start::Fresh;
+    let mut is_first = is_alone;
+    let mut has_waited = false;
     loop {
-        // At the first look of a run that began just now there is nothing behind it: no end, and no call.
-        let is_fresh = std::mem::take(&mut is_fresh);
         let Some(time_left) = run.time_left(ctx).await? else {
             return give_up(ctx, run, &place, Reason::Deadline).await;
         };
-        let is_wanted = is_fresh || (run.is_live(&ctx.db).await? && place.is_waiting(&ctx.db).await?);
+        let is_wanted = std::mem::take(&mut is_first)
+            || (run.is_live(&ctx.db).await? && (is_alone || place.is_waiting(&ctx.db).await?));
         if !is_wanted {
             return Ok(false);
         }
+        if is_alone && tries.ambiguous > AMBIGUOUS_BUDGET {
+            return give_up(ctx, run, &place, Reason::Unavailable).await;
+        }
         let asked = Instant::now();
-        let mut leased = match provider_keys::lease(ctx, brief.wish(run, &place, is_fresh)).await? {
+        let mut leased = match provider_keys::lease(ctx, brief.wish(run, &place, has_waited, is_alone)).await? {
             Lease::Granted(leased) => {
                 measures::picked(asked.elapsed());
                 leased
@@ -135,6 +140,7 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
                 }
                 // In short steps: a key may be freed elsewhere, or added, meanwhile.
                 let _woken = timeout(pause.min(Duration::from_secs(1)), ctx.parts().key_freed().notified()).await;
+                has_waited = true;
                 continue;
             }
             Lease::Exhausted => {
@@ -145,16 +151,18 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         if leased.knock_first && !knocked(ctx, &mut leased).await? {
             continue;
         }
-        if !is_fresh {
+        has_waited = false;
+        if !is_alone {
             attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
             if attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
                 free(ctx, &leased).await?;
                 return give_up(ctx, run, &place, Reason::Unavailable).await;
             }
         }
-        match call(ctx, run, brief, &place, &leased, time_left, &mut empties).await? {
+        match call(ctx, run, brief, &place, &leased, time_left, &mut tries).await? {
             Next::Done { is_over } => return Ok(is_over),
             Next::AnotherKey => {}
+            Next::Lost => is_alone = false,
             Next::GiveUp(reason) => return give_up(ctx, run, &place, reason).await,
         }
     }

@@ -4,6 +4,7 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use sea_orm::{DatabaseConnection, DbErr};
+use tokio::time::timeout;
 
 use super::{
     Redis,
@@ -18,10 +19,17 @@ const PORTION: i64 = 100;
 /// So many unreadable hints are kept.
 const KEPT: isize = 999;
 
-/// An idle process takes a hint of each queue; a busy one only those of the jobs it has claimed, so that the length of a
-/// queue is about the number of jobs that wait there.
+/// Takes what is there, or waits until there is something new, at most until the next look is due.
 pub(super) async fn pass(redis: &Redis, db: &DatabaseConnection, queues: &[String]) -> Result<Duration, DbErr> {
-    let rest = redis.settings.look_every;
+    if !take(redis, db, queues).await? {
+        let _told_or_due = timeout(redis.settings.look_every, redis.told.notified()).await;
+    }
+    Ok(Duration::ZERO)
+}
+
+/// An idle process takes a hint of each queue; a busy one only those of the jobs it has claimed, so that the length of a
+/// queue is about the number of jobs that wait there. `false` when there was none.
+async fn take(redis: &Redis, db: &DatabaseConnection, queues: &[String]) -> Result<bool, DbErr> {
     let idle = redis.idle.load(Relaxed);
     let wanted: Vec<(String, i64)> = if idle {
         let queues = if queues.is_empty() { known(redis).await? } else { queues.to_vec() };
@@ -31,7 +39,7 @@ pub(super) async fn pass(redis: &Redis, db: &DatabaseConnection, queues: &[Strin
         owed.iter().filter(|(_, owed)| **owed > 0).map(|(queue, owed)| (queue.clone(), *owed.min(&PORTION))).collect()
     };
     if wanted.is_empty() {
-        return Ok(rest);
+        return Ok(false);
     }
     let mine = key::fetched(&redis.identity);
     let mut take = redis::pipe();
@@ -57,7 +65,7 @@ pub(super) async fn pass(redis: &Redis, db: &DatabaseConnection, queues: &[Strin
             deal_with(redis, db, &mine, &hint).await?;
         }
     }
-    Ok(if any { Duration::ZERO } else { rest })
+    Ok(any)
 }
 
 async fn known(redis: &Redis) -> Result<Vec<String>, DbErr> {

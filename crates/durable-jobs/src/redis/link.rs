@@ -3,7 +3,7 @@
 use std::{future::Future, sync::OnceLock, time::Duration};
 
 use bb8::Pool;
-use redis::{FromRedisValue, IntoConnectionInfo, Pipeline};
+use redis::{Client, FromRedisValue, IntoConnectionInfo, Pipeline, aio::PubSub};
 use sea_orm::DbErr;
 use sidekiq::{RedisConnectionManager, RedisPool};
 
@@ -13,6 +13,7 @@ use super::{InvalidRedisUrl, RedisSettings};
 const CONNECTIONS: u32 = 4;
 
 pub(crate) struct Link {
+    client: Client,
     manager: RedisConnectionManager,
     patience: Duration,
     /// Made with the first question: `DurableQueue::redis` is called where nothing may be spawned.
@@ -24,8 +25,9 @@ impl Link {
         let broken = |error: redis::RedisError| InvalidRedisUrl(error.to_string());
         // Of the address itself nothing is repeated: it may hold a password.
         let address = settings.url.as_str().into_connection_info().map_err(broken)?;
+        let client = Client::open(address.clone()).map_err(broken)?;
         let manager = RedisConnectionManager::new(address).map_err(broken)?;
-        Ok(Self { manager, patience: settings.patience, pool: OnceLock::new() })
+        Ok(Self { client, manager, patience: settings.patience, pool: OnceLock::new() })
     }
 
     /// Sends these commands in one go.
@@ -33,6 +35,13 @@ impl Link {
         let mut connection = self.in_time(self.pool().get()).await?;
         // Without a response timeout of its own (rusty-sidekiq means it for BRPOP).
         self.in_time(commands.query_async(connection.unnamespaced_borrow_mut())).await
+    }
+
+    /// What is said on a channel from now on, over a connection of its own.
+    pub(super) async fn subscribe(&self, channel: &str) -> Result<PubSub, DbErr> {
+        let mut connection = self.in_time(self.client.get_async_pubsub()).await?;
+        self.in_time(connection.subscribe(channel)).await?;
+        Ok(connection)
     }
 
     async fn in_time<T, E: std::fmt::Display>(&self, ask: impl Future<Output = Result<T, E>>) -> Result<T, DbErr> {

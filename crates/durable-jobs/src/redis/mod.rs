@@ -17,6 +17,7 @@
 mod adopt;
 mod fetch;
 mod link;
+mod listen;
 mod presence;
 mod send;
 mod shown;
@@ -33,7 +34,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinSet,
+};
 
 use crate::{
     beat,
@@ -51,7 +55,7 @@ pub struct RedisSettings {
     pub url: String,
     /// An answer is waited for so long. Default 1 s.
     pub patience: Duration,
-    /// How often an idle process looks for hints. Default 100 ms.
+    /// How often an idle process looks for hints that it was not told of. Default 100 ms.
     pub look_every: Duration,
     /// How often a process says that it lives and what it is at. Default 5 s, as Sidekiq does.
     pub beat_every: Duration,
@@ -83,6 +87,8 @@ pub struct InvalidRedisUrl(String);
 
 /// Keys beside Sidekiq's own.
 mod key {
+    /// The channel on which it is said that there are new ones.
+    pub(super) const HINTS: &str = "durable-jobs:hints";
     /// Identities of the processes that have a list of fetched hints.
     pub(super) const FETCHERS: &str = "durable-jobs:fetchers";
     /// What could not be read as a job, newest first.
@@ -111,6 +117,8 @@ pub(crate) struct Redis {
     here: Embedded,
     /// Hints on their way out. The task at the other end is there from the first hint on.
     outbox: OnceLock<mpsc::Sender<i64>>,
+    /// Somebody says that there are new hints.
+    told: Notify,
     /// Is the runner waiting, with a slot free?
     idle: AtomicBool,
     /// Per queue: jobs claimed from the table whose hints are still in Redis.
@@ -131,6 +139,7 @@ impl Redis {
             started_at: now,
             here: Embedded::default(),
             outbox: OnceLock::new(),
+            told: Notify::new(),
             idle: AtomicBool::new(false),
             owed: Mutex::default(),
             work: Mutex::default(),
@@ -179,6 +188,10 @@ impl Redis {
         let all = queues.clone();
         loops.spawn(async move {
             beat::every(that.stop.clone(), "fetch hints", || fetch::pass(&this, &that.db, &all)).await;
+        });
+        let (this, that) = (self.clone(), inner.clone());
+        loops.spawn(async move {
+            beat::every(that.stop.clone(), "listen for hints", || listen::pass(&this)).await;
         });
         let (this, that) = (self.clone(), inner.clone());
         loops.spawn(async move {

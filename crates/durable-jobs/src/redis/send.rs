@@ -78,6 +78,7 @@ impl Redis {
         if hints.is_empty() {
             return Ok(());
         }
+        hints.publish(key::HINTS, "").ignore();
         self.link.ask::<()>(&hints).await
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use durable_jobs::{Settings, entity::job::State};
+use durable_jobs::{DurableQueue, RedisSettings, Settings, entity::job::State};
 use tokio::time::sleep;
 
-use super::server::{only_hints, queue as queue_at, server, settled};
+use super::server::{only_hints, queue as queue_at, server, settings, settled};
 use crate::support::{bench, job, on, quick, start, start_for, until};
 
 /// The process that enqueues runs no jobs; nothing but the hint can have woken the other one.
@@ -24,6 +24,27 @@ async fn a_hint_wakes_a_runner_of_another_process() {
             bench.reaches(put.id, State::Done).await;
         }
         until(async || redis.run::<i64>("EXISTS queue:default").await == 0).await;
+        running.stop().await;
+    })
+    .await;
+}
+
+/// Nor does it wait for the next look: it is told.
+#[tokio::test]
+async fn a_hint_is_told_of_at_once() {
+    let Some(redis) = server().await else { return };
+    bench(async |bench| {
+        let rarely = RedisSettings { look_every: Duration::from_secs(600), ..settings(redis.port()) };
+        let worker = DurableQueue::redis(bench.db.clone(), only_hints(quick()), rarely).unwrap();
+        on(&worker, "Ping", |_, _| async { Ok(()) }).await;
+        let running = start(&worker);
+        until(async || redis.run::<Vec<(String, i64)>>("PUBSUB NUMSUB durable-jobs:hints").await[0].1 == 1).await;
+        let web = redis.queue(bench, quick());
+        for _ in 0..3 {
+            let put = bench.put(job("Ping")).await;
+            web.hint(std::slice::from_ref(&put)).await;
+            bench.reaches(put.id, State::Done).await;
+        }
         running.stop().await;
     })
     .await;
