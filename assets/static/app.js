@@ -193,7 +193,7 @@
   const gtm = $("[data-gtm]")?.dataset;
   if (gtm) window.dataLayer = [...(gtm.userId ? [{ userId: gtm.userId, email: gtm.email }] : []), { "gtm.start": Date.now(), event: "gtm.js" }];
 
-  navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
+  if ($("link[rel=manifest]")) navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
   settle(), setInterval(tick, 1000);
   setTimeout(() => $$("[data-autohide]").forEach((item) => item.remove()), 8000);
   if (!location.hash.startsWith("#turn-")) showNewest("instant");

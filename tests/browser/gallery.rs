@@ -110,9 +110,9 @@ const SCROLL: &str = "(async () => { for (let y = scrollY; y < document.body.scr
     scrollTo({ top: y, behavior: 'instant' }); await new Promise(requestAnimationFrame) } })()";
 
 /// The pictures of a page: all wait until they come near, have their place before, and are drawn from no more than they need.
-const MISSHAPEN: &str = "[...document.querySelectorAll('.gallery-item')].filter((it) => { const img = it.querySelector('img'); \
+const MISSHAPEN: &str = "[...document.querySelectorAll('.gallery-item')].filter((it, at) => { const img = it.querySelector('img'); \
     const { loading, width, height, complete, naturalWidth } = img; \
-    return loading !== 'lazy' || !img.getAttribute('width') || !img.getAttribute('height') \
+    return loading !== (at < 6 ? 'eager' : 'lazy') || !img.getAttribute('width') || !img.getAttribute('height') \
         || getComputedStyle(it).contentVisibility !== 'auto' \
         || (complete && naturalWidth && (naturalWidth < width || naturalWidth > 640)) }).length";
 

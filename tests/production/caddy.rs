@@ -7,10 +7,11 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::fleet::Site;
-use crate::support::eventually;
 use crate::support::free_port;
+use crate::support::{Browser, Screen, Scripts, TestApp, eventually};
 
-const DOMAIN: &str = "nproxy.test";
+/// Browsers look for such a name nowhere but here.
+const DOMAIN: &str = "nproxy.localhost";
 
 struct Caddy {
     _child: Child,
@@ -90,7 +91,7 @@ async fn f64_the_file_is_valid_as_it_is_deployed() {
         .flat_map(|server| server["routes"].as_array().unwrap())
         .map(|route| route["match"][0]["host"][0].as_str().unwrap())
         .collect();
-    for host in ["nproxy.test", "www.nproxy.test", "app.nproxy.test"] {
+    for host in ["nproxy.localhost", "www.nproxy.localhost", "app.nproxy.localhost"] {
         assert!(hosts.contains(&host), "{hosts:?}");
     }
     // All of it behind TLS.
@@ -118,7 +119,7 @@ async fn f64_the_root_is_static_and_app_is_the_studio() {
     let landing = caddy.get(DOMAIN, "/").await;
     assert_eq!(landing.status(), 200);
     assert_eq!(header(&landing, "server"), "");
-    assert!(header(&landing, "content-security-policy").starts_with("default-src 'none'"));
+    assert!(header(&landing, "content-security-policy").starts_with("frame-ancestors 'none'"));
     for (name, value) in
         [("x-content-type-options", "nosniff"), ("strict-transport-security", "max-age=31536000; includeSubDomains")]
     {
@@ -145,4 +146,27 @@ async fn f64_the_root_is_static_and_app_is_the_studio() {
     assert_eq!(second.stop().await, Some(0));
     assert_eq!(caddy.get(&app, "/login").await.status(), 502);
     site.close().await;
+}
+
+/// F111, F112: what the task builds is whole behind Caddy: its clips play, nothing that a page asks for is missing or refused,
+/// and with a container's name its host may be asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn f111_the_landing_is_whole_behind_caddy() {
+    if !is_there().await {
+        return;
+    }
+    let app = TestApp::start().await;
+    let caddy = Caddy::start(&[free_port()]).await;
+    let out = format!("out:{}", caddy.landing.path().display());
+    assert_eq!(app.nproxy(&["task", "landing_build", &out]).await.code, Some(0));
+    let versioned = caddy.get(DOMAIN, "/static/app.css?v=1").await;
+    assert_eq!(header(&versioned, "cache-control"), "public, max-age=31536000, immutable");
+
+    let browser = Browser::open(&app).await;
+    let window = browser.stranger(Screen::Desk, Scripts::On).await;
+    window.open(&format!("http://{DOMAIN}:{}/", caddy.port)).await;
+    window.until("a clip", "[...document.querySelectorAll('video')].some((it) => it.currentTime > 0)").await;
+    window.assert_quiet();
+    browser.close().await;
+    app.finish().await;
 }

@@ -1,21 +1,24 @@
-//! Walks a hot path so many times, for somebody who counts instructions: `hot NAME TIMES`. With `--time` it says how long
-//! each took instead, in the middle of many. Without anything it lists the paths.
+//! Walks a hot path so many times, for somebody who counts instructions: `hot NAME TIMES`. With `--time` Criterion says how
+//! long each takes instead. Without anything it lists the paths.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods, reason = "a tool of the bench")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "a tool of the bench"
+)]
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
 
 use bench::{
     Result,
-    figures::{median, quantile},
     paths::{ALL, HotPath},
 };
+use criterion::Criterion;
 
-/// So long each path is walked when it is timed, after a tenth of that to get warm.
-const TIMED: Duration = Duration::from_secs(3);
+/// So long each path is walked when it is timed, after a while to get warm.
+const TIMED: Duration = Duration::from_secs(5);
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -26,7 +29,12 @@ fn main() -> Result<()> {
             println!("{}", ALL.join("\n"));
             Ok(())
         }
-        ["--time"] => ALL.iter().try_for_each(|name| time(name, &folder)),
+        ["--time"] => {
+            let mut criterion = Criterion::default().measurement_time(TIMED);
+            let timed = ALL.iter().try_for_each(|name| time(&mut criterion, name, &folder));
+            criterion.final_summary();
+            timed
+        }
         [name, times] => {
             HotPath::of(name, &folder).and_then(|path| (0..times.parse::<u32>()?).try_for_each(|_| path.walk()))
         }
@@ -36,20 +44,12 @@ fn main() -> Result<()> {
     done
 }
 
-fn time(name: &str, folder: &Path) -> Result<()> {
+/// Criterion keeps what it found in `target/criterion`, and says at the next time what has changed.
+fn time(criterion: &mut Criterion, name: &str, folder: &Path) -> Result<()> {
     let folder = folder.join(name);
     std::fs::create_dir_all(&folder)?;
     let path = HotPath::of(name, &folder)?;
-    let mut took = Vec::new();
-    let begins = Instant::now();
-    while begins.elapsed() < TIMED {
-        let began = Instant::now();
-        path.walk()?;
-        if begins.elapsed() > TIMED / 10 {
-            took.push(began.elapsed().as_secs_f64() * 1000.0);
-        }
-    }
-    let (middle, slow) = (median(&took), quantile(&took, 0.9));
-    println!("{name:<10} {middle:>9.3} ms in the middle, {slow:>9.3} ms one in ten, {} times", took.len());
+    path.walk()?;
+    criterion.bench_function(name, |bencher| bencher.iter(|| path.walk().expect("it went well before")));
     Ok(())
 }
