@@ -206,7 +206,11 @@ pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Model> {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn sources(db: &impl ConnectionTrait, ids: Vec<i64>) -> Result<Vec<(i64, assets::Model)>> {
+pub async fn sources(db: &impl ConnectionTrait, of: &[Model]) -> Result<Vec<(i64, assets::Model)>> {
+    let ids: Vec<i64> = of.iter().filter(|it| it.mode() != Mode::TextToImage).map(|it| it.id).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let found = materials::Entity::find()
         .find_also_related(super::_entities::assets::Entity)
         .filter(materials::Column::GenerationId.is_in(ids))

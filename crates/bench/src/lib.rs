@@ -8,6 +8,7 @@
 )]
 
 pub mod figures;
+mod growth;
 pub mod house;
 pub mod load;
 pub mod paths;

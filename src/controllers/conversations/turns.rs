@@ -25,10 +25,10 @@ use crate::{
 /// Everything that a page of turns shows, in five queries whatever their number, and one more per model under way.
 pub async fn rows(ctx: &AppContext, generations: Vec<generations::Model>) -> Result<turns::Rows> {
     let ids: Vec<i64> = generations.iter().map(|g| g.id).collect();
-    let runs = runs::of_generations(&ctx.db, ids.clone()).await?;
+    let runs = runs::of_generations(&ctx.db, ids).await?;
     let places = outputs::of_runs(&ctx.db, runs.iter().map(|run| run.id).collect()).await?;
     let pictures = assets::by_ids(&ctx.db, places.iter().filter_map(|place| place.asset_id).collect()).await?;
-    let sources = generations::sources(&ctx.db, ids).await?;
+    let sources = generations::sources(&ctx.db, &generations).await?;
     let mut paces = BTreeMap::new();
     for generation in generations.iter().filter(|g| runs.iter().any(|r| r.generation_id == g.id && !r.is_final())) {
         if !paces.contains_key(&generation.model)

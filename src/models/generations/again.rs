@@ -82,7 +82,7 @@ impl Model {
     /// # Errors
     /// The database does not answer.
     pub async fn source(&self, db: &impl ConnectionTrait) -> Result<Option<assets::Model>> {
-        let found = sources(db, vec![self.id]).await?.into_iter().next();
+        let found = sources(db, std::slice::from_ref(self)).await?.into_iter().next();
         Ok(found.map(|(_, asset)| asset).filter(|asset| asset.deleted_at.is_none()))
     }
 
