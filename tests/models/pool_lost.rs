@@ -137,3 +137,29 @@ async fn a_run_that_is_over_holds_nothing() {
     assert_eq!(app.count("SELECT COUNT(*) FROM attempts WHERE maybe_billed").await, 1);
     app.finish().await;
 }
+
+/// X4, invariant 8: who takes a place over closes the call of who held it in the same step. So somebody who stood still
+/// meanwhile cannot say any more that it delivered, however soon he moves again.
+#[tokio::test]
+async fn a_place_is_taken_over_with_its_call() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.rich("ada").await;
+    let run_id = app.wish(&ada, "a boat", 1).await;
+    let first = Wish {
+        provider: "gemini",
+        wire_model: "gemini-nano-banana-2.1",
+        run_id,
+        position: 1,
+        has_waited: false,
+        is_alone: true,
+    };
+    let Lease::Granted(_) = provider_keys::lease(&app.ctx, first).await.unwrap() else { panic!("free") };
+    assert_eq!(app.calls().await, ["k1 direct open"], "the call is announced along with the lease");
+    app.set_time("key_leases", "expires_at", Utc::now() - TimeDelta::seconds(1), "id > 0").await;
+    let next = Wish { is_alone: false, ..first };
+    let Lease::Granted(leased) = provider_keys::lease(&app.ctx, next).await.unwrap() else { panic!("free") };
+    assert_eq!(leased.key.label, "sandbox-k2", "a key is asked once");
+    assert_eq!(app.calls().await, ["k1 direct unknown"]);
+    assert_eq!(app.count("SELECT COUNT(*) FROM attempts WHERE maybe_billed").await, 1);
+    app.finish().await;
+}

@@ -109,6 +109,11 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
         query = query.lock_exclusive();
     }
     let Some(key) = query.one(&txn).await? else { return why_none(&txn, wish, now).await };
+    if !wish.is_alone {
+        // Together with the lease: whoever held the place before has lost the call with it, and cannot say any more how it
+        // ended.
+        attempts::close_abandoned(&txn, wish.run_id, Some(wish.position)).await?;
+    }
     let mut leased = take(&txn, key, wish, now).await?;
     leased.incident_id = incident.as_ref().map(|incident| incident.id);
     leased.knock_first = incident.is_some_and(|incident| incident.failed_probes > 0);

@@ -26,6 +26,9 @@ use crate::{
 /// How long a place waits before it asks again for a key that is busy.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
+/// Whoever was not heard of for longer may have stood still, and somebody else may have gone on in his place.
+const STOOD_STILL: Duration = Duration::from_secs(2);
+
 /// How long a provider that was unwell may take for a sign of life.
 const KNOCK: Duration = Duration::from_secs(3);
 
@@ -34,6 +37,7 @@ const KNOCK: Duration = Duration::from_secs(3);
 /// # Errors
 /// Something of ours is broken; the job is tried again.
 pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
+    let began = Instant::now();
     let Some((run, start)) = start(&ctx.db, run_id).await? else { return Ok(()) };
     let Some(brief) = Brief::of(ctx, &run).await? else {
         run.settle(ctx, Reason::Source).await?;
@@ -43,7 +47,7 @@ pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
     let waiting = places.into_iter().filter(|place| place.state() == outputs::State::Waiting);
     // All of them to their end, even if one finds something of ours broken: what is under way may be billed.
     let mut is_over = false;
-    for filled in join_all(waiting.map(|place| Box::pin(fill(ctx, &run, &brief, place, start)))).await {
+    for filled in join_all(waiting.map(|place| Box::pin(fill(ctx, &run, &brief, place, start, began)))).await {
         is_over |= filled?;
     }
     if !is_over {
@@ -106,9 +110,16 @@ impl Brief {
 }
 
 /// One place: key after key until it is filled or given up. `true` when the run has ended with it.
-async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Model, start: Start) -> Result<bool> {
+async fn fill(
+    ctx: &AppContext,
+    run: &Model,
+    brief: &Brief,
+    place: outputs::Model,
+    start: Start,
+    mut seen: Instant,
+) -> Result<bool> {
     let mut tries = Tries::default();
-    // Of a run that began just now nothing is asked that only others could have changed, until they show.
+    // Of a run that began just now nothing is asked that only others could have changed, until they may be there.
     let mut is_alone = start == Start::Fresh;
     let mut is_first = is_alone;
     let mut has_waited = false;
@@ -116,7 +127,9 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
         let Some(time_left) = run.time_left(ctx).await? else {
             return give_up(ctx, run, &place, Reason::Deadline).await;
         };
-        let is_wanted = std::mem::take(&mut is_first)
+        is_alone &= seen.elapsed() < STOOD_STILL;
+        seen = Instant::now();
+        let is_wanted = (std::mem::take(&mut is_first) && is_alone)
             || (run.is_live(&ctx.db).await? && (is_alone || place.is_waiting(&ctx.db).await?));
         if !is_wanted {
             return Ok(false);
@@ -152,12 +165,9 @@ async fn fill(ctx: &AppContext, run: &Model, brief: &Brief, place: outputs::Mode
             continue;
         }
         has_waited = false;
-        if !is_alone {
-            attempts::close_abandoned(&ctx.db, run.id, Some(place.position)).await?;
-            if attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
-                free(ctx, &leased).await?;
-                return give_up(ctx, run, &place, Reason::Unavailable).await;
-            }
+        if !is_alone && attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
+            free(ctx, &leased).await?;
+            return give_up(ctx, run, &place, Reason::Unavailable).await;
         }
         match call(ctx, run, brief, &place, &leased, time_left, &mut tries).await? {
             Next::Done { is_over } => return Ok(is_over),
