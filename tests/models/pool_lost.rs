@@ -159,7 +159,9 @@ async fn a_place_is_taken_over_with_its_call() {
     let next = Wish { is_alone: false, ..first };
     let Lease::Granted(leased) = provider_keys::lease(&app.ctx, next).await.unwrap() else { panic!("free") };
     assert_eq!(leased.key.label, "sandbox-k2", "a key is asked once");
-    assert_eq!(app.calls().await, ["k1 direct unknown"]);
+    assert_eq!(app.texts("SELECT outcome FROM attempts").await, ["unknown"]);
     assert_eq!(app.count("SELECT COUNT(*) FROM attempts WHERE maybe_billed").await, 1);
+    app.set_time("runs", "deadline_at", Utc::now() - TimeDelta::seconds(60), "id > 0").await;
+    app.task("stuck_run_recovery", &[]).await.unwrap();
     app.finish().await;
 }
