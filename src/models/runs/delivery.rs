@@ -4,7 +4,7 @@
 use loco_rs::{Result, app::AppContext};
 use sea_orm::DatabaseTransaction;
 
-use super::{Ended, Model};
+use super::{Model, ending::Ended};
 use crate::{
     context::Nproxy,
     models::{
