@@ -12,6 +12,18 @@ use sandbox::{Proxy, ProxyFault, ProxyKind, ProxyOptions};
 use super::proxy_health::add_key_behind;
 use crate::support::{Setup, TestApp, eventually};
 
+/// A key for the first place of a run, as somebody asks who does not know who was there before.
+const fn wish_for(run_id: i64) -> Wish<'static> {
+    Wish {
+        provider: "gemini",
+        wire_model: "gemini-nano-banana-2.1",
+        run_id,
+        position: 1,
+        has_waited: false,
+        is_alone: false,
+    }
+}
+
 /// Invariant 8: a process stood still for so long that its lease ran out, and somebody else has the key now. When it moves
 /// again it does not get its share back beside the other's.
 #[tokio::test]
@@ -22,14 +34,7 @@ async fn a_lease_that_ran_out_stays_lost() {
     let mut leases = vec![];
     for _ in 0..2 {
         let run_id = app.wish(&ada, "a boat", 1).await;
-        let wish = Wish {
-            provider: "gemini",
-            wire_model: "gemini-nano-banana-2.1",
-            run_id,
-            position: 1,
-            has_waited: false,
-            is_alone: false,
-        };
+        let wish = wish_for(run_id);
         let Lease::Granted(leased) = provider_keys::lease(&app.ctx, wish).await.unwrap() else { panic!("free") };
         if leases.is_empty() {
             assert!(provider_keys::renew(&app.ctx.db, &leased).await.unwrap());
@@ -95,14 +100,7 @@ async fn a_place_that_is_taken_care_of_is_left_alone() {
     gemini.latency(Duration::from_millis(2_500));
     let ada = app.rich("ada").await;
     let run_id = app.wish(&ada, "two boats", 2).await;
-    let wish = Wish {
-        provider: "gemini",
-        wire_model: "gemini-nano-banana-2.1",
-        run_id,
-        position: 1,
-        has_waited: false,
-        is_alone: false,
-    };
+    let wish = wish_for(run_id);
     assert!(matches!(provider_keys::lease(&app.ctx, wish).await.unwrap(), Lease::Granted(_)));
     app.work();
     assert!(gemini.wait_for_calls(1, Duration::from_secs(30)).await);
@@ -121,14 +119,7 @@ async fn a_run_that_is_over_holds_nothing() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     let ada = app.rich("ada").await;
     let run_id = app.wish(&ada, "a boat", 1).await;
-    let wish = Wish {
-        provider: "gemini",
-        wire_model: "gemini-nano-banana-2.1",
-        run_id,
-        position: 1,
-        has_waited: false,
-        is_alone: false,
-    };
+    let wish = wish_for(run_id);
     let Lease::Granted(leased) = provider_keys::lease(&app.ctx, wish).await.unwrap() else { panic!("free") };
     attempts::open(&app.ctx.db, &leased, attempts::Via::Direct).await.unwrap();
     app.set_time("runs", "deadline_at", Utc::now() - TimeDelta::seconds(60), "id > 0").await;
@@ -145,14 +136,7 @@ async fn a_place_is_taken_over_with_its_call() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     let ada = app.rich("ada").await;
     let run_id = app.wish(&ada, "a boat", 1).await;
-    let first = Wish {
-        provider: "gemini",
-        wire_model: "gemini-nano-banana-2.1",
-        run_id,
-        position: 1,
-        has_waited: false,
-        is_alone: true,
-    };
+    let first = Wish { is_alone: true, ..wish_for(run_id) };
     let Lease::Granted(_) = provider_keys::lease(&app.ctx, first).await.unwrap() else { panic!("free") };
     assert_eq!(app.calls().await, ["k1 direct open"], "the call is announced along with the lease");
     app.set_time("key_leases", "expires_at", Utc::now() - TimeDelta::seconds(1), "id > 0").await;
