@@ -167,6 +167,16 @@ async fn f111_the_landing_is_whole_behind_caddy() {
     window.open(&format!("http://{DOMAIN}:{}/", caddy.port)).await;
     window.until("a clip", "[...document.querySelectorAll('video')].some((it) => it.currentTime > 0)").await;
     window.assert_quiet();
+
+    // A page names the hosts that it may ask, and the header forbids none of them.
+    let built =
+        app.command().args(["task", "landing_build", &out]).env("GTM_ID", "GTM-AB12CD3").output().await.unwrap();
+    assert!(built.status.success());
+    let landing = caddy.get(DOMAIN, "/").await;
+    let policy = header(&landing, "content-security-policy").to_owned();
+    assert!(!policy.contains("default-src") && !policy.contains("script-src"), "{policy}");
+    let page = landing.text().await.unwrap().replace("&#39;", "'");
+    assert!(page.contains("script-src 'self' https://www.googletagmanager.com;"), "{page}");
     browser.close().await;
     app.finish().await;
 }
