@@ -103,6 +103,7 @@
   on("keydown", (event) => {
     const typing = event.target.matches("input:not([type=checkbox]), textarea, select");
     const send = event.target.form?.id === "composer" && $("[type=submit]:enabled", composer());
+    if (!event.target.closest("#turns")) $("#turns")?.scrollBy({ top: ({ PageUp: -0.8, PageDown: 0.8 }[event.key] ?? 0) * innerHeight });
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && send) composer().requestSubmit(send);
     if (typing || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open], :popover-open")) return;
     if (event.key === "?") return $("#shortcuts")?.showModal();
@@ -113,6 +114,8 @@
     const button = target.closest?.("[data-copy], [data-dialog], [data-share]");
     if (button?.dataset.dialog) $(button.dataset.dialog).showModal();
     if (button?.dataset.copy) await copy(button, $(button.dataset.copy));
+    // Who comes back from a picture comes back to its turn
+    if (target.closest?.("#feed a.cell-frame")) history.replaceState(null, "", `#${target.closest("[id^=turn-]").id}`);
     if (button?.dataset.share) await navigator.share({ url: $(button.dataset.share).value }).catch(() => {});
   });
   if (navigator.share) document.documentElement.classList.add("can-share");
@@ -128,7 +131,6 @@
   }
   if (telling && window.PushManager && window.Notification?.permission !== "denied") unable(false);
   telling?.addEventListener("submit", (event) => (event.preventDefault(), event.stopPropagation(), agree().catch(() => unable(true))));
-
   // A finger drawn across a large picture goes to the one beside it; two fingers zoom
   let from = null;
   on("touchstart", ({ target, touches: [finger, other] }) => (from = !other && target.closest("[data-swipe]") && finger));
@@ -136,7 +138,6 @@
     const [x, y] = from ? [finger.clientX - from.clientX, finger.clientY - from.clientY] : [0, 0];
     if (Math.abs(x) > 60 && Math.abs(x) > 2 * Math.abs(y) && (visualViewport?.scale ?? 1) < 1.05) press(x > 0 ? "ArrowLeft" : "ArrowRight");
   });
-
   // A plain form shows that it is on its way, and is sent once
   on("submit", ({ target, submitter }) => {
     if (target.hasAttribute("hx-post") || target.method === "dialog" || !submitter) return;
@@ -144,9 +145,10 @@
     setTimeout(() => (submitter.disabled = true));
   });
   window.addEventListener("pageshow", ({ persisted }) => persisted && $("[aria-busy=true]") && location.reload());
-  // Sending with htmx
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const showNewest = (behavior) => $("#feed > :last-child") && window.scrollTo({ top: document.body.scrollHeight, behavior });
+  // On a desk the turns scroll in a box of their own, elsewhere with the page
+  const showNewest = (behavior) =>
+    $("#feed > :last-child") && [$("#turns"), document.scrollingElement].forEach((box) => box.scrollTo({ top: box.scrollHeight, behavior }));
   // Another picture, or none, stands in the composer: how it works follows, the words stay
   const startFrom = () => ($(`[name=mode][value=${$("[name=input]", composer()) ? "image_to_image" : "text_to_image"}]`, composer()).checked = true);
   const settle = () => (tick(), localise(), composer() && follow(composer()));
@@ -182,7 +184,6 @@
   on("htmx:error", ({ detail: { ctx } }) => {
     if (ctx?.request.method === "POST") toast("No answer from the server. Your words are still here; please try again.", "alert-error");
   });
-
   // Clips of the landing run while they are in sight, unless motion is unwelcome; one button stops them all
   const stop = $("[data-clips]"), runs = () => !calm && stop.ariaPressed !== "true";
   const seen = (clips) => clips.forEach(({ target, isIntersecting }) => (isIntersecting && runs() ? target.play().catch(() => {}) : target.pause()));
@@ -194,7 +195,6 @@
   if (gtm) window.dataLayer = [...(gtm.userId ? [{ userId: gtm.userId, email: gtm.email }] : []), { "gtm.start": Date.now(), event: "gtm.js" }];
 
   if ($("link[rel=manifest]")) navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
-  settle(), setInterval(tick, 1000);
   setTimeout(() => $$("[data-autohide]").forEach((item) => item.remove()), 8000);
-  if (!location.hash.startsWith("#turn-")) showNewest("instant");
+  settle(), setInterval(tick, 1000), location.hash.startsWith("#turn-") || showNewest("instant");
 })();

@@ -10,5 +10,7 @@ mod payments;
 mod polling;
 mod prompts;
 mod screenshots;
+mod told;
 mod troubles;
+mod turns;
 mod verbs;

@@ -1,48 +1,13 @@
 //! Somebody who goes away while pictures are made is told by their browser, once, and nobody else is.
 
 use reqwest::Method;
-use sandbox::{PushFault, PushMessage, PushSubscription};
+use sandbox::{PushFault, PushSubscription};
 use sea_orm::ConnectionTrait;
 
-use crate::support::{Answer, Html, Person, Setup, TestApp, eventually};
-
-fn consent(it: &PushSubscription) -> [(&str, &str); 3] {
-    [("endpoint", &it.endpoint), ("p256dh", &it.p256dh), ("auth", &it.auth)]
-}
-
-/// A browser that agrees, as the script of the account page does it.
-async fn agree(app: &TestApp, person: &Person) -> PushSubscription {
-    let key = person.get("/app/account").await.html().attribute("form[data-push]", "data-push");
-    let browser = app.sandbox.push().subscribe(&key);
-    let answer = person.post("/app/account/device", &consent(&browser)).await;
-    assert_eq!((answer.status, answer.location().as_str()), (303, "/app/account?done=device"), "{}", answer.body);
-    browser
-}
-
-/// Everything that waits is due: nobody in a test looks at a clock for seconds.
-async fn hurry(app: &TestApp) {
-    let due = "UPDATE jobs SET run_at = created_at WHERE state = 'queued' AND class IN ('TellDevices', 'TellDevice')";
-    app.ctx.db.execute_unprepared(due).await.unwrap();
-}
-
-/// Until what was asked for is over, without a page that looks at it.
-async fn over(app: &TestApp) {
-    eventually("the runs", || async {
-        (app.count("SELECT COUNT(*) FROM runs WHERE state IN ('queued', 'running')").await == 0).then_some(())
-    })
-    .await;
-}
-
-/// The jobs about it are done.
-async fn told(app: &TestApp) -> Vec<PushMessage> {
-    over(app).await;
-    eventually("the jobs", || async {
-        hurry(app).await;
-        (app.count("SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running')").await == 0).then_some(())
-    })
-    .await;
-    app.sandbox.push().messages()
-}
+use crate::support::{
+    Answer, Html, Setup, TestApp,
+    devices::{agree, consent, told},
+};
 
 async fn devices(app: &TestApp) -> i64 {
     app.count("SELECT COUNT(*) FROM devices").await
@@ -104,7 +69,7 @@ async fn one_who_looks_is_not_told() {
     assert_eq!(app.count("SELECT COUNT(*) FROM jobs WHERE class = 'TellDevices'").await, 0);
 
     app.work();
-    over(&app).await;
+    app.runs_over().await;
     ada.get(&opened.0).await;
     for (run, hidden) in [(&polled.1, false), (&hidden.1, true)] {
         assert!(!poll(run, hidden).await.has("[hx-trigger^=every]"), "it is over");

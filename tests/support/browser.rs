@@ -16,7 +16,10 @@ use chromiumoxide::{
     cdp::{
         browser_protocol::{
             audits::{self, EventIssueAdded, InspectorIssueCode},
-            browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams},
+            browser::{
+                PermissionDescriptor, PermissionSetting, SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
+                SetPermissionParams,
+            },
             emulation::{
                 MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams, SetScriptExecutionDisabledParams,
                 SetTouchEmulationEnabledParams,
@@ -25,6 +28,7 @@ use chromiumoxide::{
             log::{EventEntryAdded, LogEntryLevel},
             network::{EventLoadingFailed, EventRequestWillBeSent, EventResponseReceived, ResourceType},
             page::{EventJavascriptDialogOpening, HandleJavaScriptDialogParams},
+            service_worker::{self, DeliverPushMessageParams, EventWorkerRegistrationUpdated, RegistrationId},
             target::SetAutoAttachParams,
         },
         js_protocol::runtime::{EvaluateParams, EventConsoleApiCalled, EventExceptionThrown},
@@ -116,6 +120,13 @@ impl Browser {
         window.switch(screen).await;
         window.page.execute(SetScriptExecutionDisabledParams::new(scripts == Scripts::Off)).await.unwrap();
         window
+    }
+
+    /// This person lets our pages show notices.
+    pub async fn allow_notices(&self) {
+        let mut yes = SetPermissionParams::new(PermissionDescriptor::new("notifications"), PermissionSetting::Granted);
+        yes.origin = Some(self.url.clone());
+        self.chromium.execute(yes).await.unwrap();
     }
 
     /// The one file that was downloaded since the last look.
@@ -341,6 +352,7 @@ impl Window {
             "Escape" => (27, None),
             "ArrowLeft" => (37, None),
             "ArrowRight" => (39, None),
+            "PageUp" => (33, None),
             one => (i64::from(one.to_uppercase().as_bytes()[0]), Some(one)),
         };
         for kind in [DispatchKeyEventType::KeyDown, DispatchKeyEventType::KeyUp] {
@@ -376,6 +388,24 @@ impl Window {
     pub async fn lets_workers_start(&self) {
         let on_their_own = SetAutoAttachParams::builder().auto_attach(false).wait_for_debugger_on_start(false);
         self.page.execute(on_their_own.build().unwrap()).await.unwrap();
+    }
+
+    /// The worker of the page, as whoever delivers to it knows it.
+    pub async fn worker(&self) -> RegistrationId {
+        let mut told = self.page.event_listener::<EventWorkerRegistrationUpdated>().await.unwrap();
+        self.page.execute(service_worker::EnableParams::default()).await.unwrap();
+        loop {
+            let event = told.next().await.expect("a browser");
+            if let Some(one) = event.registrations.iter().find(|one| one.scope_url.starts_with(&self.url)) {
+                return one.registration_id.clone();
+            }
+        }
+    }
+
+    /// Something comes by push, opened.
+    pub async fn is_pushed(&self, worker: &RegistrationId, text: &str) {
+        let message = DeliverPushMessageParams::new(self.url.clone(), worker.clone(), text);
+        self.page.execute(message).await.unwrap();
     }
 
     /// What a promise on the page brings. The script need not be allowed by the page's own rules.

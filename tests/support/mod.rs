@@ -7,6 +7,7 @@ mod books;
 mod browser;
 pub mod bulk;
 mod database;
+pub mod devices;
 pub mod hostile;
 mod html;
 pub mod line;
