@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     Error, Result,
-    extractors::{AskForm, CurrentUser, OwnConversation, Page},
+    extractors::{AskForm, CurrentUser, OwnConversation, Page, PageLater},
 };
 use crate::{
     context::Nproxy,
@@ -51,7 +51,7 @@ async fn index(
 async fn create(
     State(ctx): State<AppContext>,
     CurrentUser(user): CurrentUser,
-    page: Page,
+    page: PageLater,
     AskForm(mut ask): AskForm,
 ) -> Result<Response> {
     ask.take_image(&ctx, &user).await?;
@@ -62,6 +62,7 @@ async fn create(
         refused => {
             let (status, faults) = refusal(refused)?;
             let draft = kept(&ctx, &user, &ask, faults).await?;
+            let page = page.page(&ctx).await?;
             blank(&ctx, &user, page, draft, Value::Null, status).await
         }
     }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     Result,
     conversations::turns,
-    extractors::{CurrentUser, OwnGeneration, Page},
+    extractors::{CurrentUser, OwnGeneration, PageLater},
 };
 use crate::{
     models::generations::{self, Submission},
@@ -32,12 +32,12 @@ async fn retry(
     State(ctx): State<AppContext>,
     CurrentUser(user): CurrentUser,
     OwnGeneration(generation): OwnGeneration,
-    page: Page,
+    page: PageLater,
     Form(next): Form<Next>,
 ) -> Result<Response> {
     match generations::retry(&ctx, &user, generation.clone(), next.number).await? {
         Submission::Accepted { generation, .. } | Submission::Repeated { generation, .. } => {
-            turns::answer(&ctx, &user, page, generation).await
+            turns::answer(&ctx, page, generation).await
         }
         refused => turns::refused(&ctx, &user, page, &generation, refused).await,
     }
@@ -54,7 +54,7 @@ async fn repeat(
     State(ctx): State<AppContext>,
     CurrentUser(user): CurrentUser,
     OwnGeneration(original): OwnGeneration,
-    mut page: Page,
+    page: PageLater,
     Form(press): Form<Press>,
 ) -> Result<Response> {
     let (conversation, generation) = match generations::repeat(&ctx, &user, &original, press.client_token).await? {
@@ -67,13 +67,12 @@ async fn repeat(
         let url = views::conversations::url(&conversation);
         return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
     }
-    page.refresh_allowance(&ctx, &user).await?;
     let content = json!({
         "turn": turns::one(&ctx, &conversation, generation).await?,
         "original": views::turns::again(&original),
         "original_turn": { "pid": original.pid },
     });
-    page.html("generations/repeated.html", content)
+    page.page(&ctx).await?.html("generations/repeated.html", content)
 }
 
 pub fn routes() -> Routes {

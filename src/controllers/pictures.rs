@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     Error, Result,
     conversations::turns,
-    extractors::{CurrentUser, OwnAsset, OwnPicture, Page},
+    extractors::{CurrentUser, OwnAsset, OwnPicture, Page, PageLater},
 };
 use crate::{
     context::Nproxy,
@@ -103,14 +103,14 @@ struct Star {
 async fn favor(
     State(ctx): State<AppContext>,
     OwnAsset(asset): OwnAsset,
-    page: Page,
+    page: PageLater,
     Form(star): Form<Star>,
 ) -> Result<Response> {
     let on = star.on == "1";
     asset.favor(&ctx.db, on).await?;
     if page.is_htmx {
         let picture = json!({ "pid": asset.pid, "favorite": on });
-        return page.html("assets/_favorite.html", json!({ "picture": picture, "back": star.back }));
+        return page.page(&ctx).await?.html("assets/_favorite.html", json!({ "picture": picture, "back": star.back }));
     }
     let back = if star.back.starts_with("/app/") { star.back } else { format!("/app/pictures/{}", asset.pid) };
     Ok(Redirect::to(&format!("{back}#picture-{}", asset.pid)).into_response())
@@ -118,28 +118,26 @@ async fn favor(
 
 async fn delete(
     State(ctx): State<AppContext>,
-    CurrentUser(user): CurrentUser,
     OwnPicture(asset): OwnPicture,
-    page: Page,
+    page: PageLater,
 ) -> Result<Response> {
     asset.delete(&ctx).await?;
-    answer(&ctx, &user, page, &asset).await
+    answer(&ctx, page, &asset).await
 }
 
 async fn restore(
     State(ctx): State<AppContext>,
-    CurrentUser(user): CurrentUser,
     OwnPicture(asset): OwnPicture,
-    page: Page,
+    page: PageLater,
 ) -> Result<Response> {
     asset.restore(&ctx.db).await?;
-    answer(&ctx, &user, page, &asset).await
+    answer(&ctx, page, &asset).await
 }
 
 /// A picture that was uploaded stands in no turn of its own.
-async fn answer(ctx: &AppContext, user: &users::Model, page: Page, asset: &assets::Model) -> Result<Response> {
+async fn answer(ctx: &AppContext, page: PageLater, asset: &assets::Model) -> Result<Response> {
     match generations::of_asset(&ctx.db, asset.id).await? {
-        Some(generation) => turns::answer(ctx, user, page, generation).await,
+        Some(generation) => turns::answer(ctx, page, generation).await,
         None => Ok(Redirect::to("/app/conversations").into_response()),
     }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     Error, Result,
     conversations::turns,
-    extractors::{CurrentUser, OwnRun, Page, is_htmx, session_token},
+    extractors::{OwnRun, Page, PageLater, is_htmx, session_token},
 };
 use crate::{
     models::{clock, runs},
@@ -76,12 +76,11 @@ async fn show(
 /// The person wants no more of it.
 async fn cancel(
     State(ctx): State<AppContext>,
-    CurrentUser(user): CurrentUser,
     OwnRun(run, generation): OwnRun,
-    page: Page,
+    page: PageLater,
 ) -> Result<Response> {
     run.cancel(&ctx).await?;
-    turns::answer(&ctx, &user, page, generation).await
+    turns::answer(&ctx, page, generation).await
 }
 
 /// Does the browser say that it has this already?

@@ -113,6 +113,7 @@ pub async fn submit(
     if let Some(first) = by_client_token(&txn, user, &plan.client_token).await? {
         return first.repeated(&txn, &plan).await;
     }
+    let is_new = conversation.is_none();
     let conversation = match conversation {
         Some(conversation) => conversation,
         None => conversations::open(&txn, user, &plan.prompt).await?,
@@ -128,7 +129,7 @@ pub async fn submit(
         Launch::Taken => return generation.repeated(&txn, &plan).await,
         Launch::Refused(submission) => return Ok(submission),
     };
-    if !conversation.touch(&txn).await? {
+    if !is_new && !conversation.touch(&txn).await? {
         return Ok(Submission::Gone);
     }
     txn.commit().await?;

@@ -59,17 +59,17 @@ impl Model {
         Ok(row.is_some_and(|row| row.state() == State::Waiting))
     }
 
-    /// `waiting → done`; `false` when the place is taken or given up already.
-    pub(super) async fn fill(&self, txn: &DatabaseTransaction, asset_id: i64) -> Result<bool> {
-        let won = Entity::update_many()
+    /// `waiting → done`, as it is then; `None` when the place is taken or given up already.
+    pub(super) async fn fill(&self, txn: &DatabaseTransaction, asset_id: i64) -> Result<Option<Self>> {
+        let mut won = Entity::update_many()
             .col_expr(Column::State, Expr::value(text(State::Done)))
             .col_expr(Column::AssetId, Expr::value(asset_id))
             .col_expr(Column::FinishedAt, Expr::value(clock::now(txn).await?))
             .filter(Column::Id.eq(self.id))
             .filter(Column::State.eq(State::Waiting))
-            .exec(txn)
+            .exec_with_returning(txn)
             .await?;
-        Ok(won.rows_affected == 1)
+        Ok(won.pop())
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
     let mut running = JoinSet::new();
     let mut streak = Streak::new("claim");
     let mut unanswered = Unanswered::default();
+    // What the table is known to have next.
+    let mut due = Instant::now();
     let patience = PATIENCE.min(inner.settings.lease / 3);
 
     while let Some(mut free) = free_slots(inner, &slots).await {
@@ -75,12 +77,17 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
             Ok(jobs) => {
                 streak.ended();
                 let more = jobs.len() == free.len();
+                let found = !jobs.is_empty();
                 inner.transport.claimed(&jobs);
                 for (job, slot) in jobs.into_iter().zip(free.drain(..)) {
                     running.spawn(attempt(inner.clone(), job, slot, last_call.clone()));
                 }
                 let longest = if unanswered.0.is_empty() { settings.poll_every } else { LOOK_AGAIN };
-                if more { Duration::ZERO } else { idle(inner, queues).await.min(longest) }
+                // Who was called and found something need not ask again what comes after it.
+                if !more && (!found || due <= Instant::now()) {
+                    due = Instant::now() + idle(inner, queues).await;
+                }
+                if more { Duration::ZERO } else { due.saturating_duration_since(Instant::now()).min(longest) }
             }
             Err(error) => streak.failed(&error),
         };

@@ -11,7 +11,7 @@ use super::{composer, full, kept, refusal, turns};
 use crate::{
     controllers::{
         Result,
-        extractors::{AskForm, CurrentUser, OwnConversation, Page},
+        extractors::{AskForm, CurrentUser, OwnConversation, PageLater},
     },
     models::generations::{self, Submission},
     views::{self, composer::Draft},
@@ -22,7 +22,7 @@ pub(super) async fn create(
     State(ctx): State<AppContext>,
     CurrentUser(user): CurrentUser,
     OwnConversation(conversation): OwnConversation,
-    mut page: Page,
+    page: PageLater,
     AskForm(mut ask): AskForm,
 ) -> Result<Response> {
     ask.take_image(&ctx, &user).await?;
@@ -34,6 +34,7 @@ pub(super) async fn create(
             refused => {
                 let (status, faults) = refusal(refused)?;
                 let draft = kept(&ctx, &user, &ask, faults).await?;
+                let page = page.page(&ctx).await?;
                 if !page.is_htmx {
                     return full(&ctx, &user, page, &conversation, draft, None, status).await;
                 }
@@ -45,7 +46,7 @@ pub(super) async fn create(
         let url = views::conversations::url(&conversation);
         return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
     }
-    page.refresh_allowance(&ctx, &user).await?;
+    let page = page.page(&ctx).await?;
     let draft = Draft::of_generation(&generation, &generation.params()?, false, None);
     let mut content = composer(&ctx, &page, Some(&conversation), draft);
     content["turn"] = json!(turns::one(&ctx, &conversation, generation).await?);

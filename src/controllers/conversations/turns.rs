@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Start, TURNS, full, refusal};
 use crate::{
     context::Nproxy,
-    controllers::{Error, Result, extractors::Page},
+    controllers::{Error, Result, extractors::PageLater},
     models::{
         assets, clock, conversations,
         generations::{self, Submission},
@@ -87,8 +87,7 @@ pub(super) async fn some(
 /// Something was done to a turn: htmx gets how its pictures stand and what is left, a browser goes to the turn.
 pub async fn answer(
     ctx: &AppContext,
-    user: &users::Model,
-    mut page: Page,
+    page: PageLater,
     generation: generations::Model,
 ) -> Result<Response> {
     let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
@@ -96,20 +95,20 @@ pub async fn answer(
         let url = views::conversations::url(&conversation);
         return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
     }
-    page.refresh_allowance(ctx, user).await?;
     let turn = one(ctx, &conversation, generation).await?;
-    page.html("runs/show.html", json!({ "run": turn.run, "is_moved": true }))
+    page.page(ctx).await?.html("runs/show.html", json!({ "run": turn.run, "is_moved": true }))
 }
 
 /// A wish to try or run again that was not taken: htmx gets the reason beside the turn, so that what is being typed stays.
 pub async fn refused(
     ctx: &AppContext,
     user: &users::Model,
-    page: Page,
+    page: PageLater,
     generation: &generations::Model,
     submission: Submission,
 ) -> Result<Response> {
     let (status, faults) = refusal(submission)?;
+    let page = page.page(ctx).await?;
     if page.is_htmx {
         let said: Vec<_> = faults.0.iter().map(|(_, text)| text.clone()).collect();
         let plan = (!faults.of("allowance").is_empty()).then(views::composer::see_the_plan);

@@ -12,7 +12,7 @@ pub use own::{
     OwnAsset, OwnConversation, OwnExport, OwnGeneration, OwnInvoice, OwnPicture, OwnRemains, OwnRun, OwnSession,
     OwnShare,
 };
-pub use page::{Page, frame, is_htmx};
+pub use page::{Page, PageLater, frame, is_htmx};
 pub use session::{CurrentSession, CurrentUser, Visitor, cleared_cookie, session_cookie, session_token};
 pub use staff::{Admin, AtTheDoor, Confirmed, Owner, SECOND_FACTOR, Staff, is_at_the_door, is_of_the_house};
 pub use upload::AskForm;

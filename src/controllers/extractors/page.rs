@@ -44,19 +44,53 @@ pub struct Page {
     pub is_seen: bool,
 }
 
-impl FromRequestParts<AppContext> for Page {
+/// A page that most requests do not come to, since they are answered with the way elsewhere: what stands around it is looked
+/// up when it is rendered, as it is then.
+pub struct PageLater {
+    view: TeraView,
+    user: Option<users::Model>,
+    path: String,
+    viewing: Option<Viewing>,
+    pub is_htmx: bool,
+    is_away: bool,
+}
+
+impl FromRequestParts<AppContext> for PageLater {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self> {
         let Visitor(user) = Visitor::from_request_parts(parts, ctx).await?;
         let ViewEngine(view) = ViewEngine::<TeraView>::from_request_parts(parts, ctx).await?;
-        let allowance = allowance_of(ctx, user.as_ref()).await?;
+        Ok(Self {
+            view,
+            user,
+            path: parts.uri.path().to_owned(),
+            viewing: parts.extensions.get().cloned(),
+            is_htmx: is_htmx(&parts.headers),
+            is_away: parts.headers.contains_key(AWAY),
+        })
+    }
+}
+
+impl PageLater {
+    /// # Errors
+    /// The database does not answer.
+    pub async fn page(self, ctx: &AppContext) -> Result<Page> {
+        let allowance = allowance_of(ctx, self.user.as_ref()).await?;
         let thrown = switches::thrown(&ctx.db).await?;
-        let mut frame = frame(ctx, user.as_ref(), &allowance, &thrown, parts.uri.path());
-        let viewing = parts.extensions.get::<Viewing>().map(views::admin::viewing);
-        frame.insert("viewing".into(), json!(viewing.as_ref()));
-        let is_seen = viewing.is_none() && !parts.headers.contains_key(AWAY);
-        Ok(Self { view, frame, allowance, is_htmx: is_htmx(&parts.headers), is_seen })
+        let mut frame = frame(ctx, self.user.as_ref(), &allowance, &thrown, &self.path);
+        let viewing = self.viewing.as_ref().map(views::admin::viewing);
+        frame.insert("viewing".into(), json!(viewing));
+        let is_seen = viewing.is_none() && !self.is_away;
+        Ok(Page { view: self.view, frame, allowance, is_htmx: self.is_htmx, is_seen })
+    }
+}
+
+impl FromRequestParts<AppContext> for Page {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self> {
+        PageLater::from_request_parts(parts, ctx).await?.page(ctx).await
     }
 }
 
@@ -75,16 +109,6 @@ impl Page {
         }
         let body = self.view.render(template, Value::Object(self.frame))?;
         Ok((status, Html(body)).into_response())
-    }
-
-    /// Looks at the allowance again: something has been spent since the request came in.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn refresh_allowance(&mut self, ctx: &AppContext, user: &users::Model) -> Result<()> {
-        self.allowance = allowance_of(ctx, Some(user)).await?;
-        self.frame.insert("me".into(), me(user, &self.allowance));
-        Ok(())
     }
 
     /// Something to know, above everything else.

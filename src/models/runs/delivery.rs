@@ -92,12 +92,10 @@ impl Made<'_> {
             return Ok(None);
         }
         let asset = stored.keep(txn, self.user_id, Origin::Output).await?;
-        if !self.place.fill(txn, asset.id).await? {
-            return Ok(None);
-        }
+        let Some(filled) = self.place.fill(txn, asset.id).await? else { return Ok(None) };
         let cost = self.cost(ctx);
         self.attempt.close(txn, Ok(()), cost).await?;
-        let ended = self.run.end_if_complete(txn).await?;
+        let ended = self.run.end_if_complete(txn, filled).await?;
         // What many share is locked last, and not for long.
         if let Some(proxy) = self.proxy {
             proxy.note(ctx, txn, None).await?;

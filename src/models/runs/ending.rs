@@ -50,9 +50,16 @@ impl Model {
         Ok(true)
     }
 
-    /// The end, if no place waits any more: the last picture brings it. The row is locked.
-    pub(super) async fn end_if_complete(&self, txn: &DatabaseTransaction) -> Result<Option<Ended>> {
-        let places = outputs::of_runs(txn, vec![self.id]).await?;
+    /// The end, if no place waits any more: the last picture brings it, which is in `filled`. The row is locked.
+    pub(super) async fn end_if_complete(
+        &self,
+        txn: &DatabaseTransaction,
+        filled: outputs::Model,
+    ) -> Result<Option<Ended>> {
+        let places = match self.outputs_requested {
+            1 => vec![filled],
+            _ => outputs::of_runs(txn, vec![self.id]).await?,
+        };
         if places.iter().any(|place| place.state() == outputs::State::Waiting) {
             return Ok(None);
         }
