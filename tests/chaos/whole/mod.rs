@@ -99,9 +99,10 @@ struct World {
     scale: Scale,
     /// Where pages are, for those who ask.
     addresses: Mutex<Vec<String>>,
-    /// Wishes that may be asked for by now, and that were.
+    /// Wishes that may be asked for by now, that were, and that got their answer.
     goal: AtomicUsize,
     asked: AtomicUsize,
+    answered: AtomicUsize,
     accepted: Mutex<BTreeSet<String>>,
     refused: AtomicUsize,
     is_calm: AtomicBool,
@@ -166,6 +167,7 @@ async fn play(scale: Scale, broken: Option<&str>) -> Vec<String> {
         addresses: Mutex::default(),
         goal: AtomicUsize::new(0),
         asked: AtomicUsize::new(0),
+        answered: AtomicUsize::new(0),
         accepted: Mutex::default(),
         refused: AtomicUsize::new(0),
         is_calm: AtomicBool::new(false),

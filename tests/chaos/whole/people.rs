@@ -67,6 +67,7 @@ impl<'a> Crowd<'a> {
             }
             let is_doomed = number.is_multiple_of(ONE_DOOMED_IN);
             self.wish(number, if is_doomed { DOOMED } else { "boat" }).await;
+            world.answered.fetch_add(1, Ordering::SeqCst);
         }
     }
 

@@ -105,7 +105,8 @@ impl<'a> Storm<'a> {
         }
         self.man();
         self.world.goal.store(wishes, Ordering::SeqCst);
-        while self.world.asked.load(Ordering::SeqCst) < wishes {
+        // One that is still on its way would take what somebody else is about to spend.
+        while self.world.answered.load(Ordering::SeqCst) < wishes {
             sleep(Duration::from_millis(50)).await;
             self.man();
         }
