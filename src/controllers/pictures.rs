@@ -116,20 +116,12 @@ async fn favor(
     Ok(Redirect::to(&format!("{back}#picture-{}", asset.pid)).into_response())
 }
 
-async fn delete(
-    State(ctx): State<AppContext>,
-    OwnPicture(asset): OwnPicture,
-    page: PageLater,
-) -> Result<Response> {
+async fn delete(State(ctx): State<AppContext>, OwnPicture(asset): OwnPicture, page: PageLater) -> Result<Response> {
     asset.delete(&ctx).await?;
     answer(&ctx, page, &asset).await
 }
 
-async fn restore(
-    State(ctx): State<AppContext>,
-    OwnPicture(asset): OwnPicture,
-    page: PageLater,
-) -> Result<Response> {
+async fn restore(State(ctx): State<AppContext>, OwnPicture(asset): OwnPicture, page: PageLater) -> Result<Response> {
     asset.restore(&ctx.db).await?;
     answer(&ctx, page, &asset).await
 }

@@ -74,11 +74,7 @@ async fn show(
 }
 
 /// The person wants no more of it.
-async fn cancel(
-    State(ctx): State<AppContext>,
-    OwnRun(run, generation): OwnRun,
-    page: PageLater,
-) -> Result<Response> {
+async fn cancel(State(ctx): State<AppContext>, OwnRun(run, generation): OwnRun, page: PageLater) -> Result<Response> {
     run.cancel(&ctx).await?;
     turns::answer(&ctx, page, generation).await
 }

@@ -85,11 +85,7 @@ pub(super) async fn some(
 }
 
 /// Something was done to a turn: htmx gets how its pictures stand and what is left, a browser goes to the turn.
-pub async fn answer(
-    ctx: &AppContext,
-    page: PageLater,
-    generation: generations::Model,
-) -> Result<Response> {
+pub async fn answer(ctx: &AppContext, page: PageLater, generation: generations::Model) -> Result<Response> {
     let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
     if !page.is_htmx {
         let url = views::conversations::url(&conversation);
