@@ -55,8 +55,7 @@ impl Model {
 
     /// Is it still to be filled? Asked of the database: another process may have done it.
     pub(super) async fn is_waiting(&self, db: &impl ConnectionTrait) -> Result<bool> {
-        let row = Entity::find_by_id(self.id).one(db).await?;
-        Ok(row.is_some_and(|row| row.state() == State::Waiting))
+        is_waiting(db, self.run_id, self.position).await
     }
 
     /// `waiting → done`, as it is then; `None` when the place is taken or given up already.
@@ -71,6 +70,12 @@ impl Model {
             .await?;
         Ok(won.pop())
     }
+}
+
+/// Does a place of a run still wait for its picture?
+pub(super) async fn is_waiting(db: &impl ConnectionTrait, run_id: i64, position: i64) -> Result<bool> {
+    let place = Entity::find().filter(Column::RunId.eq(run_id)).filter(Column::Position.eq(position));
+    Ok(place.one(db).await?.is_some_and(|place| place.state() == State::Waiting))
 }
 
 /// `waiting → failed` for one place, or for all that still wait.

@@ -29,7 +29,7 @@ use crate::context::Nproxy;
 
 pub use super::_entities::provider_keys::Model;
 pub(in crate::models) use lease::eligible_now;
-pub use lease::{LEASE, Lease, Leased, Wish, lease, renew};
+pub use lease::{LEASE, Lease, Leased, STOOD_STILL, Wish, lease, renew};
 pub(crate) use lease::{release_all, take_back_expired};
 
 /// Calls that one key carries at once unless the operator says otherwise.

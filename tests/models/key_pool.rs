@@ -202,7 +202,7 @@ async fn a_place_that_is_worked_on_is_not_given_up() {
     let run_id = app.count("SELECT MAX(run_id) FROM key_leases").await;
 
     let position = app.count("SELECT position FROM key_leases").await;
-    let wish = Wish { provider: "gemini", wire_model: "any", run_id, position, has_waited: true, is_alone: false };
+    let wish = Wish { provider: "gemini", wire_model: "any", run_id, position, has_waited: true, alone: None };
     let answer = provider_keys::lease(&app.ctx, wish).await.unwrap();
 
     assert!(matches!(answer, Lease::Wait { until: Some(_) }), "{answer:?}");

@@ -1,11 +1,12 @@
 //! Who stood still for longer than a lease lasts, or died: what is still theirs to do, and what is not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use nproxy::models::{
     attempts,
-    provider_keys::{self, Lease, Wish},
+    provider_keys::{self, Lease, STOOD_STILL, Wish},
+    runs,
 };
 use sandbox::{Proxy, ProxyFault, ProxyKind, ProxyOptions};
 
@@ -20,7 +21,7 @@ const fn wish_for(run_id: i64) -> Wish<'static> {
         run_id,
         position: 1,
         has_waited: false,
-        is_alone: false,
+        alone: None,
     }
 }
 
@@ -136,16 +137,35 @@ async fn a_place_is_taken_over_with_its_call() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     let ada = app.rich("ada").await;
     let run_id = app.wish(&ada, "a boat", 1).await;
-    let first = Wish { is_alone: true, ..wish_for(run_id) };
+    let first = Wish { alone: Some(Instant::now()), ..wish_for(run_id) };
     let Lease::Granted(_) = provider_keys::lease(&app.ctx, first).await.unwrap() else { panic!("free") };
     assert_eq!(app.calls().await, ["k1 direct open"], "the call is announced along with the lease");
     app.set_time("key_leases", "expires_at", Utc::now() - TimeDelta::seconds(1), "id > 0").await;
-    let next = Wish { is_alone: false, ..first };
+    let next = Wish { alone: None, ..first };
     let Lease::Granted(leased) = provider_keys::lease(&app.ctx, next).await.unwrap() else { panic!("free") };
     assert_eq!(leased.key.label, "sandbox-k2", "a key is asked once");
     assert_eq!(app.texts("SELECT outcome FROM attempts").await, ["unknown"]);
     assert_eq!(app.count("SELECT COUNT(*) FROM attempts WHERE maybe_billed").await, 1);
     app.set_time("runs", "deadline_at", Utc::now() - TimeDelta::seconds(60), "id > 0").await;
     app.task("stuck_run_recovery", &[]).await.unwrap();
+    app.finish().await;
+}
+
+/// Invariant 8: what somebody knew of a place before he stood still gives him no key for it, and neither does a place that
+/// has its end.
+#[tokio::test]
+async fn a_key_is_for_a_place_that_waits() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.rich("ada").await;
+    let run_id = app.wish(&ada, "a boat", 1).await;
+    let asleep = Wish { alone: Instant::now().checked_sub(STOOD_STILL), ..wish_for(run_id) };
+    let answer = provider_keys::lease(&app.ctx, asleep).await.unwrap();
+    assert!(matches!(answer, Lease::Wait { until: None }), "{answer:?}");
+    let run = runs::by_id(&app.ctx.db, run_id).await.unwrap().unwrap();
+    assert!(run.cancel(&app.ctx).await.unwrap());
+    let late = provider_keys::lease(&app.ctx, wish_for(run_id)).await.unwrap();
+    assert!(matches!(late, Lease::Wait { until: None }), "{late:?}");
+    assert_eq!(app.count("SELECT COUNT(*) FROM key_leases").await, 0);
+    assert_eq!(app.calls().await, [""; 0]);
     app.finish().await;
 }

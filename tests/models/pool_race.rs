@@ -33,7 +33,7 @@ async fn turns_are_fair_among_tasks() {
     let worker = async |run_id: i64| {
         let mut taken = vec![];
         while taken.len() < EACH {
-            let wish = Wish { provider: "gemini", wire_model, run_id, position: 1, has_waited: false, is_alone: false };
+            let wish = Wish { provider: "gemini", wire_model, run_id, position: 1, has_waited: false, alone: None };
             if let Lease::Granted(leased) = provider_keys::lease(&app.ctx, wish).await.unwrap() {
                 app.sql(&format!("DELETE FROM key_leases WHERE id = {}", leased.id)).await;
                 taken.push((leased.id, leased.key.label.clone()));

@@ -78,7 +78,7 @@ async fn the_key_of_a_dead_worker_is_taken_back() {
         run_id: run,
         position: 1,
         has_waited: false,
-        is_alone: false,
+        alone: None,
     };
     let Lease::Granted(leased) = lease(&app.ctx, wish).await.unwrap() else { panic!("no key") };
     attempts::open(&app.ctx.db, &leased, Via::Direct).await.unwrap();

@@ -120,7 +120,7 @@ impl Database {
             run_id: self.run,
             position: 1,
             has_waited: false,
-            is_alone: false,
+            alone: None,
         };
         let Lease::Granted(leased) = lease(&self.ctx, wish).await? else { return Err("no key is free".into()) };
         self.books.run(&format!("DELETE FROM key_leases WHERE id = {}", leased.id)).await?;

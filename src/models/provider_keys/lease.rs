@@ -1,6 +1,8 @@
 //! The next key in turn. Nothing in memory decides: the row that waited longest and may work is taken in one
 //! transaction, so the round robin is shared by all processes and survives restarts.
 
+use std::time::{Duration, Instant};
+
 use chrono::TimeDelta;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
@@ -16,11 +18,14 @@ use super::{Column, Entity, Model, State, health, incidents};
 use crate::models::{
     _entities::{attempts as calls, key_exclusions, key_leases},
     attempts::{self, Via},
-    begin, clock, proxies,
+    begin, clock, outputs, proxies,
 };
 
 /// A lease not renewed for this long is free again: its process is gone.
 pub const LEASE: TimeDelta = TimeDelta::seconds(45);
+
+/// Whoever was not heard of for longer may have stood still, and somebody else may have gone on in his place.
+pub const STOOD_STILL: Duration = Duration::from_secs(2);
 
 /// One page of what a sweep takes back.
 const AT_ONCE: u64 = 500;
@@ -34,9 +39,9 @@ pub struct Wish<'a> {
     pub position: i64,
     /// Whoever asks has asked in vain before, and may have to again: then it costs no lock.
     pub has_waited: bool,
-    /// Nobody but whoever asks has worked on this run, so that it has no lease, and no call without an end. The call that
+    /// When nobody but whoever asks had worked on this run, so that it had no lease, and no call without an end. The call that
     /// follows is announced along with the lease.
-    pub is_alone: bool,
+    pub alone: Option<Instant>,
 }
 
 /// What the pool answers to the wish for a key.
@@ -94,13 +99,17 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     {
         return Ok(Lease::Wait { until: None });
     }
-    let held = if wish.is_alone { None } else { held(&txn, wish).await? };
-    if let Some(held) = held {
-        if held.expires_at > now {
+    if wish.alone.is_none() {
+        match held(&txn, wish).await? {
             // Another process works on this very output, or died over it.
-            return Ok(Lease::Wait { until: Some(held.expires_at) });
+            Some(held) if held.expires_at > now => return Ok(Lease::Wait { until: Some(held.expires_at) }),
+            Some(held) => drop(key_leases::Entity::delete_by_id(held.id).exec(&txn).await?),
+            // Or it has just given the lease back, and a picture in its place.
+            None if !outputs::is_waiting(&txn, wish.run_id, wish.position).await? => {
+                return Ok(Lease::Wait { until: None });
+            }
+            None => {}
         }
-        key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
     }
     wait_in_line(&txn, wish.provider).await?;
     // Leases are counted behind the line, and the row is judged as it is behind its lock.
@@ -109,7 +118,7 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
         query = query.lock_exclusive();
     }
     let Some(key) = query.one(&txn).await? else { return why_none(&txn, wish, now).await };
-    if !wish.is_alone {
+    if wish.alone.is_none() {
         // Together with the lease: whoever held the place before has lost the call with it, and cannot say any more how it
         // ended.
         attempts::close_abandoned(&txn, wish.run_id, Some(wish.position)).await?;
@@ -117,8 +126,12 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
     let mut leased = take(&txn, key, wish, now).await?;
     leased.incident_id = incident.as_ref().map(|incident| incident.id);
     leased.knock_first = incident.is_some_and(|incident| incident.failed_probes > 0);
-    if wish.is_alone && !leased.knock_first {
+    if wish.alone.is_some() && !leased.knock_first {
         leased.announced = Some(attempts::open(&txn, &leased, leased.ways()[0]).await?);
+    }
+    if wish.alone.is_some_and(|at| at.elapsed() >= STOOD_STILL) {
+        // Nothing of it holds: whoever asks looks again first.
+        return Ok(Lease::Wait { until: None });
     }
     txn.commit().await?;
     Ok(Lease::Granted(Box::new(leased)))

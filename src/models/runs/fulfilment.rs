@@ -19,16 +19,13 @@ use crate::{
     context::Nproxy,
     models::{
         assets, attempts, begin, clock, generations, measures, outputs,
-        provider_keys::{self, Lease, Leased, Wish, health, rules::AMBIGUOUS_BUDGET},
+        provider_keys::{self, Lease, Leased, STOOD_STILL, Wish, health, rules::AMBIGUOUS_BUDGET},
         proxies,
     },
 };
 
 /// How long a place waits before it asks again for a key that is busy.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
-
-/// Whoever was not heard of for longer may have stood still, and somebody else may have gone on in his place.
-const STOOD_STILL: Duration = Duration::from_secs(2);
 
 /// How long a provider that was unwell may take for a sign of life.
 const KNOCK: Duration = Duration::from_secs(3);
@@ -92,9 +89,9 @@ impl Brief {
         Ok(Some(Self { snapshot, provider, user_id: generation.user_id, source }))
     }
 
-    fn wish(&self, run: &Model, place: &outputs::Model, has_waited: bool, is_alone: bool) -> Wish<'_> {
+    fn wish(&self, run: &Model, place: &outputs::Model, has_waited: bool, alone: Option<Instant>) -> Wish<'_> {
         let Snapshot { provider, wire_model, .. } = &self.snapshot;
-        Wish { provider, wire_model, run_id: run.id, position: place.position, has_waited, is_alone }
+        Wish { provider, wire_model, run_id: run.id, position: place.position, has_waited, alone }
     }
 
     pub(super) fn request(&self) -> Request<'_> {
@@ -141,29 +138,30 @@ async fn fill(
             return give_up(ctx, run, &place, Reason::Unavailable).await;
         }
         let asked = Instant::now();
-        let mut leased = match provider_keys::lease(ctx, brief.wish(run, &place, has_waited, is_alone)).await? {
-            Lease::Granted(leased) => {
-                measures::picked(asked.elapsed());
-                leased
-            }
-            Lease::Wait { until } => {
-                let pause = match until {
-                    Some(until) => (until - clock::now(&ctx.db).await?).to_std().unwrap_or_default().max(ASK_AGAIN),
-                    None => ASK_AGAIN,
-                };
-                if pause >= time_left {
+        let mut leased =
+            match provider_keys::lease(ctx, brief.wish(run, &place, has_waited, is_alone.then_some(seen))).await? {
+                Lease::Granted(leased) => {
+                    measures::picked(asked.elapsed());
+                    leased
+                }
+                Lease::Wait { until } => {
+                    let pause = match until {
+                        Some(until) => (until - clock::now(&ctx.db).await?).to_std().unwrap_or_default().max(ASK_AGAIN),
+                        None => ASK_AGAIN,
+                    };
+                    if pause >= time_left {
+                        return give_up(ctx, run, &place, Reason::Unavailable).await;
+                    }
+                    // In short steps: a key may be freed elsewhere, or added, meanwhile.
+                    let _woken = timeout(pause.min(Duration::from_secs(1)), ctx.parts().key_freed().notified()).await;
+                    has_waited = true;
+                    continue;
+                }
+                Lease::Exhausted => {
+                    measures::exhausted();
                     return give_up(ctx, run, &place, Reason::Unavailable).await;
                 }
-                // In short steps: a key may be freed elsewhere, or added, meanwhile.
-                let _woken = timeout(pause.min(Duration::from_secs(1)), ctx.parts().key_freed().notified()).await;
-                has_waited = true;
-                continue;
-            }
-            Lease::Exhausted => {
-                measures::exhausted();
-                return give_up(ctx, run, &place, Reason::Unavailable).await;
-            }
-        };
+            };
         if leased.knock_first && !knocked(ctx, &mut leased).await? {
             continue;
         }
