@@ -37,18 +37,7 @@ pub(crate) struct Claimed {
     pub since: Instant,
 }
 
-/// The right to write down how an attempt ended.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Lease {
-    id: i64,
-    token: i64,
-}
-
 impl Claimed {
-    pub(crate) const fn lease(&self) -> Lease {
-        Lease { id: self.id, token: self.token }
-    }
-
     pub(crate) fn dead(&self, error: impl Into<String>) -> DeadJob {
         let (class, queue) = (self.class.clone(), self.queue.clone());
         DeadJob { id: self.id, class, queue, attempts: self.attempt, error: error.into() }
@@ -130,13 +119,13 @@ pub(crate) async fn next_due(db: &impl ConnectionTrait, queues: &[String]) -> Re
 /// Renews the lease.
 pub(crate) async fn extend(db: &impl ConnectionTrait, job: &Claimed, lease: Duration) -> Result<bool, DbErr> {
     let until = clock::after(clock::now(db).await?, lease);
-    apply(db, mine(job.lease()).col_expr(Column::LeaseExpiresAt, Expr::value(until))).await
+    apply(db, mine(job).col_expr(Column::LeaseExpiresAt, Expr::value(until))).await
 }
 
-/// The handler answered `Ok`, or says so in its own transaction.
-pub(crate) async fn finish(db: &impl ConnectionTrait, lease: Lease) -> Result<bool, DbErr> {
+/// The handler answered `Ok`.
+pub(crate) async fn finish(db: &impl ConnectionTrait, job: &Claimed) -> Result<bool, DbErr> {
     let now = clock::expression(db.get_database_backend());
-    let done = ended(mine(lease), State::Done, now).col_expr(Column::LastError, Expr::value(None::<String>));
+    let done = ended(mine(job), State::Done, now).col_expr(Column::LastError, Expr::value(None::<String>));
     apply(db, done).await
 }
 
@@ -148,29 +137,29 @@ pub(crate) async fn retry(
     error: &str,
 ) -> Result<bool, DbErr> {
     let run_at = clock::after(clock::now(db).await?, wait);
-    let again = queued(mine(job.lease()), run_at).col_expr(Column::LastError, Expr::value(readable(error)));
+    let again = queued(mine(job), run_at).col_expr(Column::LastError, Expr::value(readable(error)));
     apply(db, again).await
 }
 
 /// Nobody shall try again.
 pub(crate) async fn bury(db: &impl ConnectionTrait, job: &Claimed, error: &str) -> Result<bool, DbErr> {
     let now = clock::now(db).await?;
-    let dead = ended(mine(job.lease()), State::Dead, Expr::value(now))
-        .col_expr(Column::LastError, Expr::value(readable(error)));
+    let dead =
+        ended(mine(job), State::Dead, Expr::value(now)).col_expr(Column::LastError, Expr::value(readable(error)));
     apply(db, dead).await
 }
 
 /// Nobody here knows the class. It waits for somebody who does, and the attempt is not counted.
 pub(crate) async fn park(db: &impl ConnectionTrait, job: &Claimed, wait: Duration) -> Result<bool, DbErr> {
     let run_at = clock::after(clock::now(db).await?, wait);
-    let parked = uncounted(queued(mine(job.lease()), run_at));
+    let parked = uncounted(queued(mine(job), run_at));
     apply(db, parked.col_expr(Column::LastError, Expr::value("unknown class"))).await
 }
 
 /// We are stopping: somebody else may have it at once, and the attempt is not counted.
 pub(crate) async fn give_back(db: &impl ConnectionTrait, job: &Claimed) -> Result<bool, DbErr> {
     let now = clock::now(db).await?;
-    apply(db, uncounted(queued(mine(job.lease()), now))).await
+    apply(db, uncounted(queued(mine(job), now))).await
 }
 
 /// What these claims took goes back at once, and no attempt is counted: nobody heard that they were granted.
@@ -180,9 +169,8 @@ pub(crate) async fn disclaim(db: &impl ConnectionTrait, tokens: &[i64]) -> Resul
     Ok(uncounted(queued(unheard, now)).exec(db).await?.rows_affected)
 }
 
-fn mine(lease: Lease) -> UpdateMany<Entity> {
-    let Lease { id, token } = lease;
-    Entity::update_many().filter(Column::Id.eq(id)).filter(Column::LeaseToken.eq(token)).filter(is_running())
+fn mine(job: &Claimed) -> UpdateMany<Entity> {
+    Entity::update_many().filter(Column::Id.eq(job.id)).filter(Column::LeaseToken.eq(job.token)).filter(is_running())
 }
 
 /// In the words of the partial index: bound, `SQLite` would plan anew at each execution to see whether it fits.

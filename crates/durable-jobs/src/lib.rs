@@ -40,7 +40,7 @@ mod timetable;
 mod transport;
 
 pub use admin::{discard, retry};
-pub use current::{Current, complete, current};
+pub use current::{Current, current};
 pub use jobs::{DEFAULT_ATTEMPTS, DEFAULT_QUEUE, Enqueued, NewJob, enqueue};
 pub use provider::DurableQueue;
 pub use redis::{InvalidRedisUrl, RedisSettings};

@@ -13,11 +13,10 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     beat::{Streak, within},
-    current::{self, Attempt, Completion, Current},
+    current::{self, Current},
     lease::{self, Ask, Claimed},
     provider::Inner,
     transport::Outcome,
-    tx,
 };
 
 /// An answer of the database is waited for so long, to a claim at most for a third of the lease.
@@ -69,11 +68,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
         let (db, settings) = (&inner.db, &inner.settings);
         let cleared = within(PATIENCE, unanswered.give_back(inner)).await;
         let ask = Ask::new();
-        let limit = free.len();
-        let claim = async {
-            let _turn = tx::turn(db).await;
-            lease::claim(db, ask, &inner.owner, (settings.lease, patience), queues, limit).await
-        };
+        let claim = lease::claim(db, ask, &inner.owner, (settings.lease, patience), queues, free.len());
         let claimed = match cleared {
             Ok(()) => within(patience, claim).await.inspect_err(|_| unanswered.0.push(ask)),
             Err(error) => Err(error),
@@ -81,7 +76,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
         let nap = match claimed {
             Ok(jobs) => {
                 streak.ended();
-                let more = jobs.len() == limit;
+                let more = jobs.len() == free.len();
                 let found = !jobs.is_empty();
                 inner.transport.claimed(&jobs);
                 for (job, slot) in jobs.into_iter().zip(free.drain(..)) {
@@ -170,13 +165,9 @@ async fn attempt(inner: Arc<Inner>, job: Claimed, slot: OwnedSemaphorePermit, la
                 let (id, args) = (job.id.to_string(), args.clone());
                 let work = Box::pin(async move { handler(id, args).await.map_err(|error| error.to_string()) });
                 inner.transport.began(&job);
-                let completion = Completion::default();
-                let ending = perform(&inner, &job, work, &completion, &last_call).await;
+                let ending = perform(&inner, &job, work, &last_call).await;
                 inner.transport.ended(&job, ending.outcome());
-                match ending {
-                    Ending::Done if completion.is_claimed() => true,
-                    ending => settle(&inner, &job, ending).await,
-                }
+                settle(&inner, &job, ending).await
             }
         },
     };
@@ -190,14 +181,12 @@ async fn perform(
     inner: &Inner,
     job: &Claimed,
     work: BoxFuture<'static, Result<(), String>>,
-    completion: &Completion,
     last_call: &CancellationToken,
 ) -> Ending {
     let current =
         Current { id: job.id, class: job.class.clone(), attempt: job.attempt, max_attempts: job.max_attempts };
-    let attempt = Attempt { current, lease: job.lease(), completion: completion.clone() };
     // A task of its own: a handler that hogs its thread does not stop the heartbeat, and its panic is its own.
-    let mut task = AbortOnDropHandle::new(tokio::spawn(current::scope(attempt, work)));
+    let mut task = AbortOnDropHandle::new(tokio::spawn(current::scope(current, work)));
     let ending = tokio::select! {
         biased;
         joined = &mut task => return match joined {
@@ -205,7 +194,7 @@ async fn perform(
             Ok(Err(error)) => Ending::Failed(error),
             Err(broken) => broke(broken),
         },
-        why = lost(inner, job, completion) => Ending::Lost(why),
+        why = lost(inner, job) => Ending::Lost(why),
         () = last_call.cancelled() => Ending::GivenBack,
     };
     task.abort();
@@ -216,9 +205,8 @@ async fn perform(
     }
 }
 
-/// Renews the lease until it is lost, and answers why. Of a job whose handler has written its end down there is nothing left
-/// to lose.
-async fn lost(inner: &Inner, job: &Claimed, completion: &Completion) -> &'static str {
+/// Renews the lease until it is lost, and answers why.
+async fn lost(inner: &Inner, job: &Claimed) -> &'static str {
     let lease = inner.settings.lease;
     let heartbeat = inner.settings.heartbeat.min(lease / 2);
     let mut streak = Streak::new("heartbeat");
@@ -235,7 +223,6 @@ async fn lost(inner: &Inner, job: &Claimed, completion: &Completion) -> &'static
                 streak.ended();
                 (holds_until, wait) = (asked + lease, heartbeat);
             }
-            Ok(Ok(false)) if completion.is_claimed() => std::future::pending().await,
             Ok(Ok(false)) => return "the lease was taken",
             Ok(Err(error)) => wait = streak.failed(&error).min(heartbeat),
             Err(_late) => return "the lease ran out unrenewed",
@@ -259,11 +246,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 async fn settle(inner: &Inner, job: &Claimed, ending: Ending) -> bool {
     match ending {
         Ending::Done => {
-            let finish = || async {
-                let _turn = tx::turn(&inner.db).await;
-                lease::finish(&inner.db, job.lease()).await
-            };
-            let mine = insist(finish).await;
+            let mine = insist(|| lease::finish(&inner.db, job)).await;
             tracing::debug!(job.id, job.class, job.attempt, mine, "job done");
             mine
         }

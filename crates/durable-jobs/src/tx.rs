@@ -61,8 +61,8 @@ where
 /// A transaction that may write. Dropped without [`commit()`](Self::commit) it is rolled back.
 pub struct Transaction {
     txn: DatabaseTransaction,
-    /// Nobody else of this process writes meanwhile. After `txn`, so that it is given back last.
-    _turn: Turn,
+    /// On `SQLite` nobody else of this process writes meanwhile. After `txn`, so that it is given back last.
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Transaction {
@@ -114,17 +114,7 @@ impl ConnectionTrait for Transaction {
 /// sleeps and tries again, and under load some never come to it.
 static TURNS: LazyLock<Mutex<HashMap<PathBuf, Arc<Turns<()>>>>> = LazyLock::new(Mutex::default);
 
-/// The right to write to an `SQLite` file, as long as it is kept; elsewhere it means nothing.
-#[must_use = "it is over when it is dropped"]
-pub struct Turn(#[allow(dead_code, reason = "kept until it is dropped")] Option<OwnedMutexGuard<()>>);
-
-/// For a single statement that writes: waits in the same line as those who [`begin()`], and must not be asked for within a
-/// transaction.
-pub async fn turn(db: &DatabaseConnection) -> Turn {
-    Turn(if db.get_database_backend() == DatabaseBackend::Sqlite { Some(in_line(db).await) } else { None })
-}
-
-async fn in_line(db: &DatabaseConnection) -> OwnedMutexGuard<()> {
+async fn turn(db: &DatabaseConnection) -> OwnedMutexGuard<()> {
     let file = db.get_sqlite_connection_pool().connect_options().get_filename().to_owned();
     let turns = {
         let mut files = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,10 +133,10 @@ pub async fn begin(db: &DatabaseConnection) -> Result<Transaction, DbErr> {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    let turn = turn(db).await;
     if db.get_database_backend() != DatabaseBackend::Sqlite {
-        return Ok(Transaction { txn: db.begin().await?, _turn: turn });
+        return Ok(Transaction { txn: db.begin().await?, _turn: None });
     }
+    let turn = Some(turn(db).await);
     let mut tried = 0;
     loop {
         match db.begin_with_options(immediate).await {

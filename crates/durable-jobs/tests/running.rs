@@ -10,18 +10,18 @@ use std::{
 };
 
 use async_trait::async_trait;
-use durable_jobs::{NewJob, Settings, complete, current, entity::job::State, tx};
+use durable_jobs::{NewJob, Settings, current, entity::job::State, tx};
 use loco_rs::{
     Error, Result,
     app::AppContext,
     bgworker::{BackgroundWorker, Queue},
 };
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{bench, connect, job, on, quick, short_leases, start, start_for, until, with_alerts};
+use crate::support::{bench, connect, job, on, quick, start, start_for, until, with_alerts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_runners_execute_each_of_500_jobs_exactly_once() {
@@ -132,80 +132,6 @@ async fn a_panic_is_a_failure_and_a_panicking_alert_harms_nobody() {
         let dead = bench.reaches(always, State::Dead).await;
         assert_eq!(dead.last_error.as_deref(), Some("panicked: before there is a future"));
         running.stop().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_handler_completes_its_job_together_with_its_work() {
-    bench(async |bench| {
-        bench.sql("CREATE TABLE effects (attempt INTEGER NOT NULL)").await;
-        let queue = bench.queue(short_leases());
-        let db = bench.db.clone();
-        on(&queue, "Together", move |_, _| {
-            let db = db.clone();
-            async move {
-                let attempt = current().unwrap().attempt;
-                let txn = tx::begin(&db).await?;
-                txn.execute_unprepared(&format!("INSERT INTO effects VALUES ({attempt})")).await?;
-                assert!(complete(&txn).await?);
-                if attempt == 1 {
-                    txn.rollback().await?;
-                    return Err(Error::string("not this time"));
-                }
-                txn.commit().await?;
-                // Whatever it still does, nobody else takes the job, and the heartbeat does not miss it.
-                sleep(Duration::from_secs(1)).await;
-                db.execute_unprepared("INSERT INTO effects VALUES (0)").await?;
-                Ok(())
-            }
-        })
-        .await;
-        let running = start(&queue);
-        let id = bench.put(job("Together")).await.id;
-        let row = bench.reaches(id, State::Done).await;
-        assert_eq!(bench.number("SELECT COUNT(*) AS n FROM effects").await, 1, "it is done before its handler ends");
-        assert!(row.attempts == 2 && row.lease_token.is_none() && row.finished_at.is_some(), "{row:?}");
-        until(async || bench.number("SELECT COUNT(*) AS n FROM effects").await == 2).await;
-        assert_eq!(bench.number("SELECT SUM(attempt) AS n FROM effects").await, 2, "what was rolled back left nothing");
-        running.stop().await;
-        assert_eq!(bench.row(id).await.attempts, 2);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_job_that_was_taken_over_cannot_be_completed() {
-    bench(async |bench| {
-        let queue = bench.queue(quick());
-        let db = bench.db.clone();
-        let (seen, completed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (runs, wins) = (seen.clone(), completed.clone());
-        on(&queue, "Stolen", move |id, _| {
-            let (db, runs, wins) = (db.clone(), runs.clone(), wins.clone());
-            async move {
-                if runs.fetch_add(1, SeqCst) == 0 {
-                    // Somebody thinks that we are gone.
-                    let sql = format!("UPDATE jobs SET state = 'queued', lease_token = NULL WHERE id = {id}");
-                    db.execute_unprepared(&sql).await?;
-                    while runs.load(SeqCst) < 2 {
-                        sleep(Duration::from_millis(10)).await;
-                    }
-                }
-                let txn = tx::begin(&db).await?;
-                wins.fetch_add(usize::from(complete(&txn).await?), SeqCst);
-                txn.commit().await?;
-                Ok(())
-            }
-        })
-        .await;
-        let running = start(&queue);
-        let id = bench.put(job("Stolen")).await.id;
-        bench.reaches(id, State::Done).await;
-        until(async || seen.load(SeqCst) == 2).await;
-        running.stop().await;
-        assert_eq!(completed.load(SeqCst), 1);
-        assert_eq!(bench.row(id).await.attempts, 2);
     })
     .await;
 }

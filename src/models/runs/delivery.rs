@@ -96,10 +96,6 @@ impl Made<'_> {
         let cost = self.cost(ctx);
         self.attempt.close(txn, Ok(()), cost).await?;
         let ended = self.run.end_if_complete(txn, filled).await?;
-        if ended.is_some() {
-            // Whoever has taken the job over meanwhile finds the run at its end.
-            durable_jobs::complete(txn).await?;
-        }
         // What many share is locked last, and not for long.
         if let Some(proxy) = self.proxy {
             proxy.note(ctx, txn, None).await?;

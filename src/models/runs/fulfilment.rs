@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use durable_jobs::tx::turn;
 use futures::future::join_all;
 use loco_rs::{Error, Result, app::AppContext};
 use tokio::time::timeout;
@@ -36,9 +35,7 @@ const KNOCK: Duration = Duration::from_secs(3);
 /// Something of ours is broken; the job is tried again.
 pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
     let began = Instant::now();
-    let turn = turn(&ctx.db).await;
     let Some((run, start)) = start(&ctx.db, run_id).await? else { return Ok(()) };
-    drop(turn);
     let Some(brief) = Brief::of(ctx, &run).await? else {
         run.settle(ctx, Reason::Source).await?;
         return Ok(());
