@@ -103,7 +103,9 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
         match held(&txn, wish).await? {
             // Another process works on this very output, or died over it.
             Some(held) if held.expires_at > now => return Ok(Lease::Wait { until: Some(held.expires_at) }),
-            Some(held) => drop(key_leases::Entity::delete_by_id(held.id).exec(&txn).await?),
+            Some(held) => {
+                key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
+            }
             // Or it has just given the lease back, and a picture in its place.
             None if !outputs::is_waiting(&txn, wish.run_id, wish.position).await? => {
                 return Ok(Lease::Wait { until: None });
