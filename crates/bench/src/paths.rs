@@ -138,3 +138,24 @@ impl Database {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, HotPath};
+
+    /// What the application asks of a step may change, and nobody measures every day.
+    #[test]
+    fn every_path_can_be_walked_again_and_again() {
+        std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
+        for name in ALL {
+            let folder = std::env::temp_dir().join(format!("nproxy-path-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            let path = HotPath::of(name, &folder).unwrap();
+            for _ in 0..2 {
+                path.walk().unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+            drop(path);
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+}

@@ -275,6 +275,7 @@ impl Books {
             self.pid()
         ))
         .await?;
+        self.run(&format!("INSERT INTO outputs (run_id, position, state) VALUES ({id}, 1, 'waiting')")).await?;
         Ok(id)
     }
 
