@@ -146,7 +146,7 @@
   });
   window.addEventListener("pageshow", ({ persisted }) => persisted && $("[aria-busy=true]") && location.reload());
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  // On a desk the turns scroll in a box of their own, elsewhere with the page
+  // The turns scroll in a box of their own, in a low window with the page
   const showNewest = (behavior) =>
     $("#feed > :last-child") && [$("#turns"), document.scrollingElement].forEach((box) => box.scrollTo({ top: box.scrollHeight, behavior }));
   // Another picture, or none, stands in the composer: how it works follows, the words stay

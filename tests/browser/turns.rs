@@ -1,13 +1,13 @@
-//! The turns of a conversation on a desk, where they scroll by themselves.
+//! The turns of a conversation, which scroll by themselves.
 
 use crate::support::{Browser, Screen, Scripts, TestApp};
 
-/// How far below its end.
-const FROM_THE_END: &str = "(() => { const it = document.querySelector('#turns'); \
-    return it.scrollHeight - it.clientHeight - it.scrollTop })()";
+/// How far above its end, in pixels: the turns are laid out from below.
+const FROM_THE_END: &str = "-document.querySelector('#turns').scrollTop";
 
 /// Neither the head nor the composer lies over a turn wherever one has scrolled to, so that nothing to click is half
-/// covered; it begins at the newest, keys turn its pages, and who comes back from a picture comes back to its turn.
+/// covered; it begins at the newest and stays there while a keyboard rises, keys turn its pages, and who comes back from
+/// a picture comes back to its turn.
 #[tokio::test]
 async fn they_scroll_in_a_box_of_their_own() {
     let app = TestApp::start().await;
@@ -23,27 +23,40 @@ async fn they_scroll_in_a_box_of_their_own() {
     }
     ada.settled(conversation).await;
     let browser = Browser::open(&app).await;
-    let window = browser.stranger(Screen::Desk, Scripts::On).await;
-    window.sign_in("ada").await;
+    for screen in [Screen::Desk, Screen::Phone] {
+        let window = browser.stranger(screen, Scripts::On).await;
+        window.sign_in("ada").await;
+        window.open(conversation).await;
+
+        let newest = format!("{FROM_THE_END} < 2");
+        window.until("the newest", &newest).await;
+        assert_eq!(window.read("document.scrollingElement.scrollHeight > innerHeight").await, false);
+        let [head, turns, composer] = ["header", "#turns", ".composer-place"]
+            .map(|part| format!("document.querySelector('{part}').getBoundingClientRect()"));
+        let apart = format!("{head}.bottom <= {turns}.top && {turns}.bottom <= {composer}.top && {turns}.height > 300");
+        assert_eq!(window.read(&apart).await, true);
+
+        window.click("#prompt").await;
+        if screen == Screen::Phone {
+            window.switch(Screen::TypingPhone).await;
+            window.until("the keyboard", "innerHeight < 500").await;
+            assert_eq!(window.read(&newest).await, true, "what rises below takes nothing out of sight");
+            window.switch(Screen::Phone).await;
+        }
+        window.key("PageUp", false).await;
+        window.until("a page further up", &format!("{FROM_THE_END} > 200")).await;
+
+        window.click("[id^=turn-] .cell-frame").await;
+        window.until("the picture", "location.pathname.startsWith('/app/pictures/')").await;
+        window.read("void history.back()").await;
+        let first = "[...document.querySelectorAll('[id^=turn-]')][0].getBoundingClientRect()";
+        window.until("its turn", &format!("location.hash.startsWith('#turn-') && {first}.bottom > {turns}.top")).await;
+        window.assert_quiet();
+    }
+    // Without scripts it begins at the newest as well.
+    let window = browser.window(Screen::Phone, Scripts::Off).await;
     window.open(conversation).await;
-
-    window.until("the newest", &format!("Math.abs({FROM_THE_END}) < 2")).await;
-    assert_eq!(window.read("document.scrollingElement.scrollHeight > innerHeight").await, false);
-    let [head, turns, composer] = ["header", "#turns", ".composer-place"]
-        .map(|part| format!("document.querySelector('{part}').getBoundingClientRect()"));
-    let apart = format!("{head}.bottom <= {turns}.top && {turns}.bottom <= {composer}.top && {turns}.height > 300");
-    assert_eq!(window.read(&apart).await, true);
-
-    window.click("#prompt").await;
-    window.key("PageUp", false).await;
-    window.until("a page further up", &format!("{FROM_THE_END} > 200")).await;
-
-    window.click("[id^=turn-] .cell-frame").await;
-    window.until("the picture", "location.pathname.startsWith('/app/pictures/')").await;
-    window.read("void history.back()").await;
-    let first = "[...document.querySelectorAll('[id^=turn-]')][0].getBoundingClientRect()";
-    window.until("its turn", &format!("location.hash.startsWith('#turn-') && {first}.bottom > {turns}.top")).await;
-    window.assert_quiet();
+    window.until("the newest", &format!("{FROM_THE_END} < 2")).await;
     browser.close().await;
     app.finish().await;
 }

@@ -56,6 +56,8 @@ pub enum Screen {
     Desk,
     /// 390 × 844 and a finger.
     Phone,
+    /// The same with its keyboard up.
+    TypingPhone,
     /// 320 × 640 and a finger.
     SmallPhone,
 }
@@ -65,6 +67,7 @@ impl Screen {
         match self {
             Self::Desk => (1280, 900),
             Self::Phone => (390, 844),
+            Self::TypingPhone => (390, 480),
             Self::SmallPhone => (320, 640),
         }
     }
