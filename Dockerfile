@@ -30,13 +30,14 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates postgresql-client \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --no-create-home --home-dir /app --shell /usr/sbin/nologin nproxy \
-    && install -d -o nproxy -g nproxy /storage /backups
+    && install -d -o nproxy -g nproxy /storage /backups /landing
 
 WORKDIR /app
 COPY --from=build /nproxy /usr/local/bin/nproxy
 COPY config config
 COPY assets/static assets/static
 COPY assets/views assets/views
+COPY assets/landing assets/landing
 # What ONCE and its like call around a copy of /storage.
 COPY hooks /hooks
 

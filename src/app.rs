@@ -59,6 +59,7 @@ impl Hooks for App {
         initializers::database::make_room(&config.database.uri)?;
         config.database.uri = initializers::database::limited(&config.database.uri);
         initializers::timetable::leave_out_what_is_off(&mut config);
+        initializers::mail::suit(&mut config);
         Ok(config)
     }
 
@@ -74,6 +75,7 @@ impl Hooks for App {
         let parts = Parts::build(&ctx)?;
         let storage = parts.store().storage();
         ctx.shared_store.insert(parts.clone());
+        ctx.shared_store.insert(controllers::health::Readiness::default());
         let queue = Queue::from_provider(Arc::new(parts.jobs().clone()));
         Ok(ctx.into_builder().queue_provider(Arc::new(queue)).storage(Arc::new(storage)).build())
     }

@@ -8,7 +8,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The port where TLS comes before the greeting.
-const TLS_FIRST: u16 = 465;
+pub const TLS_FIRST: u16 = 465;
 
 /// Connects, and waits for the greeting (RFC 5321: `220`); sends nothing.
 ///

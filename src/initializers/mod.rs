@@ -9,6 +9,7 @@ pub mod health;
 pub mod house;
 pub mod limits;
 pub mod logging;
+pub mod mail;
 pub mod metrics;
 pub mod people;
 pub mod sandbox;

@@ -17,6 +17,8 @@ const COMPONENTS: &str = "assets/views/components.html";
 const STATIC: &str = "assets/static";
 /// The page at `/`.
 pub const FIRST: &str = "index";
+/// The page for an address that is none, by the name under which web servers look for it.
+const MISSING: &str = "404";
 
 /// What the pages load; folders with everything in them.
 const FILES: [&str; 8] =
@@ -53,9 +55,10 @@ impl Landing {
         Ok(Self { tera, pages })
     }
 
+    /// Whether somebody can come to it by its name.
     #[must_use]
     pub fn has(&self, page: &str) -> bool {
-        self.pages.iter().any(|known| known == page)
+        page != MISSING && self.pages.iter().any(|known| known == page)
     }
 
     /// One page as HTML.
@@ -87,7 +90,10 @@ impl Landing {
         let making = beside(out);
         remove(&making)?;
         for page in &self.pages {
-            let file = if page == FIRST { making.join("index.html") } else { making.join(page).join("index.html") };
+            let file = match page.as_str() {
+                FIRST | MISSING => making.join(page).with_extension("html"),
+                _ => making.join(page).join("index.html"),
+            };
             write(&file, self.render(page, settings)?.as_bytes())?;
         }
         for name in FILES {

@@ -108,7 +108,7 @@ fn f63_docker_compose_reads_the_file() {
     let config: Value = serde_json::from_slice(&read.stdout).unwrap();
     let services = config["services"].as_object().unwrap();
     let names: Vec<&str> = services.keys().map(String::as_str).collect();
-    assert_eq!(names, ["bot", "caddy", "minio", "minio-bucket", "postgres", "redis", "web", "worker"]);
+    assert_eq!(names, ["bot", "caddy", "landing", "minio", "minio-bucket", "postgres", "redis", "web", "worker"]);
     for (name, service) in services {
         assert_eq!(service["logging"]["options"]["max-file"], "5", "{name}: logs that grow for ever");
         let image = service["image"].as_str().unwrap();
@@ -125,7 +125,14 @@ fn f63_docker_compose_reads_the_file() {
     for (who, whom) in [("web", "postgres"), ("web", "redis"), ("worker", "web"), ("bot", "web"), ("caddy", "web")] {
         assert_eq!(services[who]["depends_on"][whom]["condition"], "service_healthy", "{who} before {whom}");
     }
-    for name in ["web", "worker", "bot"] {
+    // What one writes the other shows.
+    let writes = services["landing"]["command"][2].as_str().unwrap().strip_prefix("out:/landing/").unwrap();
+    assert_eq!(services["caddy"]["environment"]["LANDING"], format!("/srv/landing/{writes}"));
+    for (name, at) in [("landing", "/landing"), ("caddy", "/srv/landing")] {
+        let mounts = services[name]["volumes"].as_array().unwrap();
+        assert!(mounts.iter().any(|it| it["source"] == "landing" && it["target"] == at), "{name}: {mounts:?}");
+    }
+    for name in ["web", "worker", "bot", "landing"] {
         let service = &services[name];
         assert_eq!(service["environment"]["APP_URL"], "https://app.example.com");
         assert!(service["environment"]["DATABASE_URL"].as_str().unwrap().starts_with("postgres://nproxy:"));

@@ -1,6 +1,6 @@
 //! A server as `docker-compose.yml` makes it, without containers: the real binary under production settings, several times.
 
-use std::{process::Stdio, time::Duration};
+use std::{fs, os::unix::fs::symlink, path::Path, process::Stdio, time::Duration};
 
 use sandbox::Sandbox;
 use secrecy::ExposeSecret;
@@ -28,10 +28,24 @@ pub struct Process {
     pub port: u16,
 }
 
+/// What a container of ours works in: of the source only what the image copies.
+fn lay_out(home: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dockerfile = fs::read_to_string(root.join("Dockerfile")).unwrap();
+    for copied in dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let (from, to) = copied.split_once(' ').unwrap();
+        if from != "." && !from.starts_with("--") && !to.starts_with('/') {
+            fs::create_dir_all(home.join(to).parent().unwrap()).unwrap();
+            symlink(root.join(from), home.join(to)).unwrap();
+        }
+    }
+}
+
 impl Site {
     /// On an empty database, whose people are to come to `url`.
     pub async fn prepare(url: &str) -> Self {
         let folder = TempDir::new().unwrap();
+        lay_out(&folder.path().join("app"));
         let options = sandbox::Options { latency: Duration::ZERO, ..Default::default() };
         Self {
             sandbox: Sandbox::start(options).await.unwrap(),
@@ -51,7 +65,7 @@ impl Site {
         let text = |name: &str| btcpay[name].as_str().unwrap().to_owned();
         let mut command = Command::new(env!("CARGO_BIN_EXE_nproxy"));
         command
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(self.folder.path().join("app"))
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap())

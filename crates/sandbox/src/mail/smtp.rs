@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream},
@@ -119,29 +120,36 @@ impl Session {
         Ok(Next::More)
     }
 
-    /// Whatever name and password: this is a stand-in.
+    /// Whatever name and password: this is a stand-in. But nobody is called nothing.
     async fn auth(&mut self, how: &str) -> io::Result<()> {
-        let mut words = how.split_whitespace();
+        let mut words = how.split_whitespace().map(str::to_owned);
         let mechanism = words.next().unwrap_or_default().to_ascii_uppercase();
-        let first = words.next().is_some();
-        match mechanism.as_str() {
+        let said = words.next();
+        let name = match mechanism.as_str() {
             "PLAIN" => {
-                if !first {
-                    self.say("334 ").await?;
-                    self.line().await?;
-                }
+                let plain = decoded(&self.answer(said, "334 ").await?);
+                plain.split(|byte| *byte == 0).nth(1).unwrap_or_default().to_owned()
             }
             "LOGIN" => {
-                if !first {
-                    self.say("334 VXNlcm5hbWU6").await?;
-                    self.line().await?;
-                }
-                self.say("334 UGFzc3dvcmQ6").await?;
-                self.line().await?;
+                let name = decoded(&self.answer(said, "334 VXNlcm5hbWU6").await?);
+                self.answer(None, "334 UGFzc3dvcmQ6").await?;
+                name
             }
             _ => return self.say("504 5.5.4 Mechanism not supported").await,
+        };
+        if name.is_empty() {
+            return self.say("535 5.7.8 Authentication credentials invalid").await;
         }
         self.say("235 2.7.0 Authentication successful").await
+    }
+
+    /// What was said along with the command, or is answered to this.
+    async fn answer(&mut self, said: Option<String>, question: &str) -> io::Result<String> {
+        if let Some(said) = said {
+            return Ok(said);
+        }
+        self.say(question).await?;
+        Ok(self.line().await?.unwrap_or_default())
     }
 
     async fn mail(&mut self, rest: &str) -> io::Result<()> {
@@ -246,6 +254,10 @@ async fn read_line(wire: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<
         Ok(Ok(_)) => Ok(Some(line)),
         Ok(Err(error)) => Err(error),
     }
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    STANDARD.decode(text).unwrap_or_default()
 }
 
 /// The address in `FROM:<address> OPTIONS` and the options.

@@ -60,6 +60,7 @@ async fn a_mail_arrives_as_it_was_sent() {
         assert!(hello.contains(extension), "{hello}");
     }
     expect(&s.say("AUTH PLAIN AHUAcA==").await, "235");
+    expect(&s.say("AUTH PLAIN AAA=").await, "535");
     expect(&s.say("MAIL FROM:<hello@nproxy.test> SIZE=500 BODY=8BITMIME").await, "250");
     expect(&s.say("RCPT TO:<ann@example.com>").await, "250");
     expect(&s.say("RCPT TO:<Bob@Example.com>").await, "250");
