@@ -20,6 +20,7 @@ use crate::{
     },
     models::{catalogue::Catalogue, landing::Landing, runs::Paces, vault::Vault},
     settings::Settings,
+    workers::LONG,
 };
 
 /// Everything that is built from the configuration and shared by all parts of the process.
@@ -69,7 +70,11 @@ impl Parts {
 
 /// Rows are the jobs; only the way of their hints is configured.
 fn queue(ctx: &AppContext, settings: &Settings) -> Result<DurableQueue> {
-    let behaviour = durable_jobs::Settings { concurrency: settings.worker_concurrency, ..Default::default() };
+    let behaviour = durable_jobs::Settings {
+        concurrency: settings.worker_concurrency,
+        long_queues: vec![LONG.to_owned()],
+        ..Default::default()
+    };
     let db = ctx.db.clone();
     match settings.redis_url.expose_secret() {
         "" => Ok(DurableQueue::embedded(db, behaviour)),

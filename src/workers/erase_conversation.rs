@@ -1,4 +1,4 @@
-//! Ends what goes on in a deleted conversation, and takes its files away.
+//! Ends what goes on in a deleted conversation, and takes its files away when it can no longer be brought back.
 
 use loco_rs::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use loco_rs::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Durable;
+use super::{Durable, LONG};
 use crate::models::runs;
 
 pub struct FulfilRun {
@@ -18,6 +18,10 @@ pub struct Order {
 
 #[async_trait]
 impl BackgroundWorker<Order> for FulfilRun {
+    fn queue() -> Option<String> {
+        Some(LONG.to_owned())
+    }
+
     fn build(ctx: &AppContext) -> Self {
         Self { ctx: ctx.clone() }
     }

@@ -21,6 +21,10 @@ use loco_rs::{Error, Result, bgworker::BackgroundWorker};
 use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 
+/// The queue of what takes long, because it waits for others. Not all slots of a process are for it, so that payments, mails
+/// and tasks find one at any time.
+pub const LONG: &str = "long";
+
 /// A worker whose jobs can be enqueued inside a transaction.
 pub trait Durable<A>: BackgroundWorker<A> + Sized
 where
@@ -43,6 +47,7 @@ where
     #[expect(async_fn_in_trait, reason = "only ever called on concrete workers of this crate")]
     async fn enqueue_in(db: &impl ConnectionTrait, args: &A, wait: Duration) -> Result<Enqueued> {
         let mut job = NewJob::new(Self::class_name(), serde_json::to_value(args).map_err(Error::wrap)?);
+        job.queue = Self::queue().unwrap_or(job.queue);
         job.max_attempts = Self::ATTEMPTS;
         job.dedupe_key = Self::unique_key(args);
         job.run_in = (!wait.is_zero()).then_some(wait);

@@ -1,6 +1,6 @@
 //! An entry of the timetable: runs a task by its name, as a person could by hand.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use loco_rs::{
     prelude::*,
@@ -37,6 +37,20 @@ impl Entry {
         let vars = words.filter_map(|word| word.split_once(':')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         Self { task, vars }
     }
+
+    /// What a job of this class and these arguments runs; `None` of a job that is no task.
+    #[must_use]
+    pub fn of_job(class: &str, args: &str) -> Option<Self> {
+        (class == RunTask::class_name()).then(|| serde_json::from_str(args).ok()).flatten()
+    }
+}
+
+/// As [`Entry::parse`] reads it.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.task)?;
+        self.vars.iter().try_for_each(|(key, value)| write!(f, " {key}:{value}"))
+    }
 }
 
 #[async_trait]
@@ -55,8 +69,7 @@ impl BackgroundWorker<Entry> for RunTask {
 impl Durable<Entry> for RunTask {
     const ATTEMPTS: i32 = 1;
 
-    fn unique_key(Entry { task, vars }: &Entry) -> Option<String> {
-        let vars = vars.iter().map(|(k, v)| format!(" {k}:{v}")).collect::<String>();
-        Some(format!("task:{task}{vars}"))
+    fn unique_key(entry: &Entry) -> Option<String> {
+        Some(format!("task:{entry}"))
     }
 }

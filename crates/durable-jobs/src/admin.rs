@@ -1,4 +1,4 @@
-//! What Loco's `jobs` commands do to the table.
+//! What operators do to the table, by Loco's `jobs` commands and job by job, and what is taken out of it in the end.
 //!
 //! | row | Loco's status |
 //! |---|---|
@@ -8,11 +8,13 @@
 //! | dead | Failed |
 //! | dead, with the error `cancelled` | Cancelled |
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use loco_rs::bgworker::{Job, JobStatus};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QueryResult, QueryTrait, Select, SqlErr,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
+    FromQueryResult, QueryFilter, QueryOrder, QueryResult, QueryTrait, Select, SqlErr, Statement,
     sea_query::{Alias, Expr, ExprTrait, Query},
 };
 use serde_json::Value;
@@ -21,10 +23,20 @@ use crate::{
     clock,
     entity::job::{Column, Entity, Model, State},
     jobs::{DEFAULT_QUEUE, Enqueued, identify},
+    lease::skip_locked,
+    redis::ADOPTED,
+    tx,
 };
 
-/// `last_error` of a job that an operator cancelled.
-const CANCELLED: &str = "cancelled";
+/// `last_error` of a job that an operator cancelled or discarded. It is `dead` like one that was given up; this alone tells
+/// that nobody waits for it.
+pub const CANCELLED: &str = "cancelled";
+
+/// Rows in one transaction of [`tidy`]: on `SQLite` nobody else writes meanwhile.
+const PORTION: u64 = 1_000;
+/// A job that another client pushed may come again, from a Redis that was brought back to what it was. It is known for so
+/// long: ninety days.
+const KNOWN_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Jobs of any of these statuses, created at least so many days ago.
 pub(crate) async fn list(
@@ -48,6 +60,51 @@ pub(crate) async fn delete(
     let gone = Entity::delete_many().filter(which).exec(db).await?;
     tracing::info!(jobs = gone.rows_affected, "jobs: deleted");
     Ok(())
+}
+
+/// Deletes what has been over for so long: what is done, and what an operator cancelled. How many it were. What is dead
+/// otherwise stays until somebody has decided about it.
+///
+/// Portion by portion, so that it can run beside everything else, and along an index, however long the table is.
+///
+/// # Errors
+/// When the database refuses. What was deleted until then stays deleted.
+pub async fn tidy(db: &DatabaseConnection, older_than: Duration) -> Result<u64, DbErr> {
+    let now = clock::now(db).await?;
+    let before = clock::before(now, older_than);
+    let unknown_before = Ord::min(before, clock::before(now, KNOWN_FOR));
+    let cancelled = format!("state = 'dead' AND last_error = '{CANCELLED}'");
+    let mut gone = 0;
+    // One after the other: of both at once `PostgreSQL` would read the whole table.
+    for which in ["state = 'done'", cancelled.as_str()] {
+        loop {
+            let portion = tx::write(db, async |txn| delete_some(txn, which, before, unknown_before).await).await?;
+            gone += portion;
+            if portion < PORTION {
+                break;
+            }
+        }
+    }
+    Ok(gone)
+}
+
+/// Nothing is over before it was created, and of that moment there is an index.
+async fn delete_some(
+    txn: &DatabaseTransaction,
+    which: &str,
+    before: DateTime<Utc>,
+    unknown_before: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    let backend = txn.get_database_backend();
+    let sql = format!(
+        "WITH gone AS MATERIALIZED (SELECT id FROM jobs WHERE {which} AND created_at < $1 AND finished_at < $1 \
+         AND (dedupe_key IS NULL OR SUBSTR(dedupe_key, 1, {}) <> '{ADOPTED}' OR finished_at < $2) \
+         ORDER BY created_at LIMIT {PORTION}{}) DELETE FROM jobs WHERE id IN (SELECT id FROM gone)",
+        ADOPTED.len(),
+        skip_locked(backend)
+    );
+    let delete = Statement::from_sql_and_values(backend, sql, [before.into(), unknown_before.into()]);
+    Ok(txn.execute_raw(delete).await?.rows_affected())
 }
 
 /// Queued jobs of a class will not run.

@@ -63,36 +63,59 @@ impl Ask {
     }
 }
 
-/// Takes up to `limit` due jobs, the most urgent first. No `queues` means all of them. A database that comes to it only
-/// after `patience`, when nobody listens any more, takes none.
+/// What a claim is for.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// Jobs of these queues; of all if it names none.
+    pub queues: &'a [String],
+    /// So many of them …
+    pub jobs: usize,
+    /// … and so many at most of these queues.
+    pub long: usize,
+    pub long_queues: &'a [String],
+}
+
+/// Takes the most urgent of the due jobs. A database that comes to it only after `patience`, when nobody listens any more,
+/// takes none.
 pub(crate) async fn claim(
     db: &impl ConnectionTrait,
     ask: Ask,
     owner: &str,
     (lease, patience): (Duration, Duration),
-    queues: &[String],
-    limit: usize,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<Claimed>, DbErr> {
     let now = clock::now(db).await?;
     let backend = db.get_database_backend();
     let mut values: Vec<Bound> = vec![
         now.into(),
-        i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        bound(wanted.jobs),
         ask.token.into(),
         owner.into(),
         clock::after(now, lease).into(),
         clock::after(now, patience).into(),
     ];
-    let among = among(queues, &mut values);
-    // The CTE, unlike a plain subselect, is evaluated once, so that the limit is one on PostgreSQL too.
+    let (not_yet, among) = (clock::not_yet("$6", backend), among(wanted.queues, &mut values));
+    let due = |which: &str, limit: &str| {
+        format!(
+            "SELECT id FROM jobs WHERE state = 'queued' AND run_at <= $1 AND {not_yet}{among}{which} \
+             ORDER BY priority DESC, run_at, id LIMIT {limit}{}",
+            skip_locked(backend)
+        )
+    };
+    // A CTE, unlike a plain subselect, is evaluated once, so that its limit is one on PostgreSQL too.
+    let due = if wanted.long_queues.is_empty() || wanted.long >= wanted.jobs {
+        format!("due AS MATERIALIZED ({})", due("", "$2"))
+    } else {
+        let long = places(wanted.long_queues, &mut values);
+        values.push(bound(wanted.long));
+        let some = due(&format!(" AND queue IN ({long})"), &format!("${}", values.len()));
+        let all = due(&format!(" AND (queue NOT IN ({long}) OR id IN (SELECT id FROM long))"), "$2");
+        format!("long AS MATERIALIZED ({some}), due AS MATERIALIZED ({all})")
+    };
     let sql = format!(
-        "WITH due AS MATERIALIZED (SELECT id FROM jobs WHERE state = 'queued' AND run_at <= $1 AND {}{among} \
-         ORDER BY priority DESC, run_at, id LIMIT $2{}) \
-         UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_token = $3, lease_owner = $4, \
+        "WITH {due} UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_token = $3, lease_owner = $4, \
          lease_expires_at = $5 WHERE id IN (SELECT id FROM due) \
-         RETURNING id, class, args, queue, priority, attempts, max_attempts",
-        clock::not_yet("$6", backend),
-        skip_locked(backend)
+         RETURNING id, class, args, queue, priority, attempts, max_attempts"
     );
     let rows = db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     let mut claimed = Vec::with_capacity(rows.len());
@@ -203,15 +226,21 @@ async fn apply(db: &impl ConnectionTrait, update: UpdateMany<Entity>) -> Result<
 }
 
 fn among(queues: &[String], values: &mut Vec<Bound>) -> String {
-    if queues.is_empty() {
-        return String::new();
-    }
+    if queues.is_empty() { String::new() } else { format!(" AND queue IN ({})", places(queues, values)) }
+}
+
+/// Binds the names and answers where they stand.
+fn places(queues: &[String], values: &mut Vec<Bound>) -> String {
     let mut places = Vec::with_capacity(queues.len());
     for queue in queues {
         values.push(queue.as_str().into());
         places.push(format!("${}", values.len()));
     }
-    format!(" AND queue IN ({})", places.join(", "))
+    places.join(", ")
+}
+
+fn bound(number: usize) -> Bound {
+    i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
 /// A row is read column by column: one that is damaged is this job's trouble and nobody else's.

@@ -39,7 +39,7 @@ mod settings;
 mod timetable;
 mod transport;
 
-pub use admin::{discard, retry};
+pub use admin::{CANCELLED, discard, retry, tidy};
 pub use current::{Current, current};
 pub use jobs::{DEFAULT_ATTEMPTS, DEFAULT_QUEUE, Enqueued, NewJob, enqueue};
 pub use provider::DurableQueue;

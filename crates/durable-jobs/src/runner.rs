@@ -14,11 +14,14 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use crate::{
     beat::{Streak, within},
     current::{self, Current},
-    lease::{self, Ask, Claimed},
+    lease::{self, Ask, Claimed, Wanted},
     provider::Inner,
+    settings::Settings,
     transport::Outcome,
 };
 
+/// One slot in so many is kept from long work.
+const KEPT_OF: usize = 8;
 /// An answer of the database is waited for so long, to a claim at most for a third of the lease.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// While a claim is unanswered, the table is looked at this often.
@@ -52,9 +55,27 @@ impl Ending {
     }
 }
 
+/// What may run at a time: so many jobs, and so many long ones among them.
+struct Slots {
+    all: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+}
+
+/// Slots that are free.
+struct Free {
+    all: Vec<OwnedSemaphorePermit>,
+    long: Vec<OwnedSemaphorePermit>,
+}
+
+/// What a job holds while it runs. The long one is given back first: whoever waits for any slot finds it free as well.
+struct Slot {
+    _long: Option<OwnedSemaphorePermit>,
+    _slot: OwnedSemaphorePermit,
+}
+
 /// Claims and runs jobs of `queues` (none: all) until the stop, then waits for what runs, at most for the grace.
 pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
-    let slots = Arc::new(Semaphore::new(inner.settings.concurrency.max(1)));
+    let slots = Slots::new(&inner.settings, queues);
     let last_call = CancellationToken::new();
     let mut running = JoinSet::new();
     let mut streak = Streak::new("claim");
@@ -63,23 +84,30 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
     let mut due = Instant::now();
     let patience = PATIENCE.min(inner.settings.lease / 3);
 
-    while let Some(mut free) = free_slots(inner, &slots).await {
+    while let Some(mut free) = slots.free(&inner.stop).await {
         while running.try_join_next().is_some() {}
         let (db, settings) = (&inner.db, &inner.settings);
         let cleared = within(PATIENCE, unanswered.give_back(inner)).await;
         let ask = Ask::new();
-        let claim = lease::claim(db, ask, &inner.owner, (settings.lease, patience), queues, free.len());
+        let (jobs, long) = (free.all.len(), free.long.len());
+        let wanted = Wanted { queues, jobs, long, long_queues: &settings.long_queues };
+        let claim = lease::claim(db, ask, &inner.owner, (settings.lease, patience), wanted);
         let claimed = match cleared {
             Ok(()) => within(patience, claim).await.inspect_err(|_| unanswered.0.push(ask)),
             Err(error) => Err(error),
         };
+        // Long jobs may be left that wait for a slot of theirs alone.
+        let mut is_full_of_long = false;
         let nap = match claimed {
             Ok(jobs) => {
                 streak.ended();
-                let more = jobs.len() == free.len();
+                let more = jobs.len() == free.all.len();
                 let found = !jobs.is_empty();
+                is_full_of_long = jobs.iter().filter(|job| settings.is_long(&job.queue)).count() >= free.long.len();
                 inner.transport.claimed(&jobs);
-                for (job, slot) in jobs.into_iter().zip(free.drain(..)) {
+                for (job, slot) in jobs.into_iter().zip(free.all.drain(..)) {
+                    let long = if settings.is_long(&job.queue) { free.long.pop() } else { None };
+                    let slot = Slot { _long: long, _slot: slot };
                     running.spawn(attempt(inner.clone(), job, slot, last_call.clone()));
                 }
                 let longest = if unanswered.0.is_empty() { settings.poll_every } else { LOOK_AGAIN };
@@ -95,7 +123,8 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
         if nap > Duration::ZERO {
             tokio::select! {
                 () = inner.stop.cancelled() => {}
-                () = inner.transport.wait() => {}
+                () = inner.transport.wait(!is_full_of_long) => {}
+                () = slots.one_for_long(), if is_full_of_long => {}
                 () = sleep(nap) => {}
             }
         }
@@ -130,18 +159,35 @@ impl Unanswered {
     }
 }
 
-/// All slots that are free, at least one; `None` after the stop.
-async fn free_slots(inner: &Inner, slots: &Arc<Semaphore>) -> Option<Vec<OwnedSemaphorePermit>> {
-    let first = tokio::select! {
-        biased;
-        () = inner.stop.cancelled() => return None,
-        slot = slots.clone().acquire_owned() => slot.ok()?,
-    };
-    let mut free = vec![first];
-    while let Ok(slot) = slots.clone().try_acquire_owned() {
-        free.push(slot);
+impl Slots {
+    fn new(settings: &Settings, queues: &[String]) -> Self {
+        let all = settings.concurrency.max(1);
+        // Who takes nothing but long work keeps nothing for the rest, and who has a single slot cannot.
+        let takes_only_long = !queues.is_empty() && queues.iter().all(|queue| settings.is_long(queue));
+        let kept = if takes_only_long || all == 1 { 0 } else { (all / KEPT_OF).max(1) };
+        Self { all: Arc::new(Semaphore::new(all)), long: Arc::new(Semaphore::new(all - kept)) }
     }
-    Some(free)
+
+    /// All that are free, at least one; `None` after the stop.
+    async fn free(&self, stop: &CancellationToken) -> Option<Free> {
+        let first = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            slot = self.all.clone().acquire_owned() => slot.ok()?,
+        };
+        let mut all = vec![first];
+        all.extend(all_free(&self.all));
+        Some(Free { all, long: all_free(&self.long).collect() })
+    }
+
+    /// Returns once a long job could begin.
+    async fn one_for_long(&self) {
+        let _only_to_know = self.long.acquire().await;
+    }
+}
+
+fn all_free(slots: &Arc<Semaphore>) -> impl Iterator<Item = OwnedSemaphorePermit> {
+    std::iter::from_fn(move || slots.clone().try_acquire_owned().ok())
 }
 
 /// How long to sleep when nothing is due: to the next moment that is known, at most one poll.
@@ -156,7 +202,7 @@ async fn all(running: &mut JoinSet<()>) {
 }
 
 /// One attempt: find the handler, run it under the lease, write down how it ended.
-async fn attempt(inner: Arc<Inner>, job: Claimed, slot: OwnedSemaphorePermit, last_call: CancellationToken) {
+async fn attempt(inner: Arc<Inner>, job: Claimed, slot: Slot, last_call: CancellationToken) {
     let settled = match &job.args {
         Err(error) => bury(&inner, &job, error).await,
         Ok(args) => match inner.handler(&job.class) {

@@ -10,6 +10,9 @@ pub type OnDead = Arc<dyn Fn(DeadJob) + Send + Sync>;
 pub struct Settings {
     /// Jobs at a time in this process. Default 16.
     pub concurrency: usize,
+    /// Queues of work that takes long. One slot in eight is kept from it, at least one where there are several, so that what
+    /// is quick never waits until something long ends. Default none.
+    pub long_queues: Vec<String>,
     /// How long a claim holds without a heartbeat. Default 30 s.
     pub lease: Duration,
     /// How often a running job's lease is renewed; well below `lease`. Default 10 s.
@@ -32,6 +35,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             concurrency: 16,
+            long_queues: Vec::new(),
             lease: Duration::from_secs(30),
             heartbeat: Duration::from_secs(10),
             reap_every: Duration::from_secs(5),
@@ -44,10 +48,18 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Does what lies there take long?
+    pub(crate) fn is_long(&self, queue: &str) -> bool {
+        self.long_queues.iter().any(|long| long == queue)
+    }
+}
+
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("concurrency", &self.concurrency)
+            .field("long_queues", &self.long_queues)
             .field("lease", &self.lease)
             .field("heartbeat", &self.heartbeat)
             .field("reap_every", &self.reap_every)

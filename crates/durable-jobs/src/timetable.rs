@@ -20,7 +20,10 @@ use serde_json::Value;
 
 use crate::{
     clock,
-    entity::tick::{ActiveModel, Column, Entity},
+    entity::{
+        job::{self, State},
+        tick::{ActiveModel, Column, Entity},
+    },
     jobs::{Enqueued, NewJob, enqueue},
     provider::Inner,
     tx,
@@ -153,12 +156,29 @@ async fn fire(db: &DatabaseConnection, entry: &Recurring, tick: DateTime<Utc>) -
         if moved.rows_affected == 0 {
             return Ok::<_, DbErr>(None);
         }
-        let job = NewJob::new(&entry.class, entry.args.clone()).unique(format!("recurring:{}", entry.name));
-        enqueue(txn, job).await.map(Some)
+        let new = NewJob::new(&entry.class, entry.args.clone()).unique(format!("recurring:{}", entry.name));
+        let enqueued = enqueue(txn, new).await?;
+        if enqueued.duplicate {
+            hurry(txn, enqueued.id).await?;
+        }
+        Ok(Some(enqueued))
     })
     .await?;
     if let Some(job) = job.as_ref().filter(|job| job.duplicate) {
-        tracing::info!(entry = entry.name, job.id, %tick, "timetable: the former job is still live, tick left out");
+        tracing::info!(entry = entry.name, job.id, %tick, "timetable: the former job is still live, no second one");
     }
     Ok(job)
+}
+
+/// A former job that waits for another try does not sleep through the tick: what comes often is tried often.
+async fn hurry(db: &impl ConnectionTrait, id: i64) -> Result<(), DbErr> {
+    let now = clock::now(db).await?;
+    job::Entity::update_many()
+        .col_expr(job::Column::RunAt, Expr::value(now))
+        .filter(job::Column::Id.eq(id))
+        .filter(job::Column::State.eq(State::Queued))
+        .filter(job::Column::RunAt.gt(now))
+        .exec(db)
+        .await?;
+    Ok(())
 }

@@ -39,11 +39,11 @@ impl Transport {
         Ok(())
     }
 
-    /// Returns once something was hinted since the last return.
-    pub(crate) async fn wait(&self) {
+    /// Returns once something was hinted since the last return. There is a slot free, and one for long work or not.
+    pub(crate) async fn wait(&self, one_for_long: bool) {
         match self {
             Self::Embedded(here) => here.wait().await,
-            Self::Redis(redis) => redis.wait().await,
+            Self::Redis(redis) => redis.wait(one_for_long).await,
         }
     }
 

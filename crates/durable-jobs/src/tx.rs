@@ -1,6 +1,7 @@
 //! The one way to open a transaction that writes.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     ops::Deref,
     path::PathBuf,
@@ -152,12 +153,32 @@ pub async fn begin(db: &DatabaseConnection) -> Result<Transaction, DbErr> {
 /// Is this `SQLite` saying that somebody else holds a lock (`SQLITE_BUSY`, `SQLITE_LOCKED` and their extended codes)?
 #[must_use]
 pub fn is_busy(error: &DbErr) -> bool {
+    sqlite(&code(error).unwrap_or_default()).is_some_and(|code| matches!(code, 5 | 6))
+}
+
+/// Is what was to be written at fault, and not the database? Then it is refused as often as it is tried.
+pub(crate) fn is_refused(error: &DbErr, backend: DatabaseBackend) -> bool {
+    let code = code(error).unwrap_or_default();
+    match backend {
+        // Data exceptions (a text that holds a zero), broken constraints, limits (a key that no index can hold).
+        DatabaseBackend::Postgres => ["22", "23", "54"].iter().any(|class| code.starts_with(class)),
+        // SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH.
+        _ => sqlite(&code).is_some_and(|code| matches!(code, 18..=20)),
+    }
+}
+
+/// What the database calls the error, if it is one of the database.
+fn code(error: &DbErr) -> Option<Cow<'_, str>> {
     let (DbErr::Conn(RuntimeErr::SqlxError(cause))
     | DbErr::Exec(RuntimeErr::SqlxError(cause))
     | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
     else {
-        return false;
+        return None;
     };
-    let code = cause.as_database_error().and_then(|cause| cause.code());
-    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
+    cause.as_database_error()?.code()
+}
+
+/// Without what `SQLite` adds to a code. The codes of `PostgreSQL` have five places.
+fn sqlite(code: &str) -> Option<i32> {
+    code.parse::<i32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff)
 }

@@ -1,7 +1,15 @@
 //! What Loco's `jobs` commands do.
 
-use durable_jobs::{Settings, entity::job::State};
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use durable_jobs::{
+    CANCELLED, Settings,
+    entity::job::{self, State},
+    tidy, tx,
+};
 use loco_rs::bgworker::{JobStatus, QueueProvider};
+use sea_orm::{EntityTrait, QueryOrder};
 
 use crate::support::{Bench, bench, job, on, quick, start};
 
@@ -89,6 +97,83 @@ async fn requeue_releases_expired_leases_and_no_others() {
         assert_eq!(bench.row(live).await.state, State::Running);
         queue.requeue(&5).await.unwrap();
         assert_eq!(bench.row(live).await.state, State::Queued);
+    })
+    .await;
+}
+
+/// An alert, or somebody who waits, can tell that nothing is left to do about it.
+#[tokio::test]
+async fn a_discarded_job_says_that_it_is() {
+    bench(async |bench| {
+        let [queued, running, done, dead, cancelled] = one_of_each(bench).await;
+        let discard = async |id| tx::write(&bench.db, async |txn| durable_jobs::discard(txn, id).await).await.unwrap();
+        assert_ne!(bench.row(dead).await.last_error.as_deref(), Some(CANCELLED));
+        for id in [queued, dead] {
+            assert!(discard(id).await);
+            let row = bench.row(id).await;
+            assert_eq!((row.state, row.last_error.as_deref()), (State::Dead, Some(CANCELLED)));
+        }
+        for id in [queued, running, done, dead, cancelled] {
+            assert!(!discard(id).await);
+        }
+    })
+    .await;
+}
+
+/// Everything in the table that is over was over so many days ago.
+async fn over_since(bench: &Bench, days: i64) {
+    let then = (Utc::now() - TimeDelta::days(days)).to_rfc3339();
+    bench.sql(&format!("UPDATE jobs SET created_at = '{then}'")).await;
+    bench.sql(&format!("UPDATE jobs SET finished_at = '{then}' WHERE finished_at IS NOT NULL")).await;
+}
+
+#[tokio::test]
+async fn what_was_over_long_ago_is_tidied_away_and_nothing_else() {
+    bench(async |bench| {
+        let month = Duration::from_secs(30 * 24 * 60 * 60);
+        let [queued, running, done, dead, cancelled] = one_of_each(bench).await;
+        assert_eq!(tidy(&bench.db, month).await.unwrap(), 0);
+        over_since(bench, 40).await;
+        // Tried for a month, and over only now.
+        let now = Utc::now().to_rfc3339();
+        bench.sql(&format!("UPDATE jobs SET finished_at = '{now}' WHERE id = {done}")).await;
+        // More than one portion.
+        bench
+            .sql(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) \
+                 INSERT INTO jobs (class, args, queue, priority, state, run_at, attempts, max_attempts, created_at, finished_at) \
+                 SELECT 'Old', '{}', 'default', 0, 'done', run_at, 1, 1, created_at, created_at FROM jobs, n \
+                 WHERE class = 'Later'",
+            )
+            .await;
+        assert_eq!(tidy(&bench.db, month).await.unwrap(), 2_501);
+        let left = job::Entity::find().order_by_asc(job::Column::Id).all(&bench.db).await.unwrap();
+        let mut kept = [queued, running, done, dead];
+        kept.sort_unstable();
+        assert_eq!(left.iter().map(|row| row.id).collect::<Vec<_>>(), kept, "{cancelled} was cancelled before");
+        over_since(bench, 40).await;
+        assert_eq!(tidy(&bench.db, Duration::MAX).await.unwrap(), 0);
+        assert_eq!(tidy(&bench.db, month).await.unwrap(), 1);
+        assert_eq!((bench.count(State::Done).await, bench.count(State::Dead).await), (0, 1));
+    })
+    .await;
+}
+
+/// What another client pushed may come again.
+#[tokio::test]
+async fn an_adopted_job_is_known_for_three_months() {
+    bench(async |bench| {
+        let day = Duration::from_secs(24 * 60 * 60);
+        for key in ["jid:ab", "run:7"] {
+            let _ = bench.put(job("Ping").unique(key)).await;
+        }
+        bench.sql("UPDATE jobs SET state = 'done', finished_at = created_at").await;
+        over_since(bench, 80).await;
+        assert_eq!(tidy(&bench.db, day).await.unwrap(), 1);
+        assert_eq!(bench.text("SELECT dedupe_key FROM jobs").await, "jid:ab");
+        over_since(bench, 100).await;
+        assert_eq!(tidy(&bench.db, day * 120).await.unwrap(), 0);
+        assert_eq!(tidy(&bench.db, day).await.unwrap(), 1);
     })
     .await;
 }

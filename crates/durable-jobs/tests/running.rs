@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{bench, connect, job, on, quick, start, start_for, until, with_alerts};
+use crate::support::{bench, connect, held, job, on, quick, start, start_for, until, with_alerts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_runners_execute_each_of_500_jobs_exactly_once() {
@@ -219,6 +219,104 @@ async fn no_more_jobs_at_a_time_than_slots() {
         bench.all_done(20).await;
         running.stop().await;
         assert_eq!(most.load(SeqCst), 3);
+    })
+    .await;
+}
+
+/// Who is started with that takes such a queue for one of long work.
+fn with_long_queue(settings: Settings) -> Settings {
+    Settings { long_queues: vec!["long".to_owned()], ..settings }
+}
+
+/// A payment and a mail are done while everything that takes long stands still, also when that has waited for longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_quick_does_not_wait_for_what_takes_long() {
+    bench(async |bench| {
+        // A poll of an hour: what runs was found by a claim, told of by a hint, or began when a slot was free again.
+        let never = Duration::from_secs(3600);
+        let four = Settings { concurrency: 4, poll_every: never, sweep_every: never, ..quick() };
+        let queue = bench.queue(with_long_queue(four));
+        let gate = held(&queue, "Long").await;
+        on(&queue, "Quick", |_, _| async { Ok(()) }).await;
+        for _ in 0..6 {
+            let _ = bench.put(job("Long").on("long")).await;
+        }
+        let waiting = bench.put(job("Quick")).await.id;
+        let running = start(&queue);
+        bench.reaches(waiting, State::Done).await;
+        until(async || bench.count(State::Running).await == 3).await;
+        for _ in 0..3 {
+            let put = bench.put(job("Quick")).await;
+            queue.hint(std::slice::from_ref(&put)).await;
+            bench.reaches(put.id, State::Done).await;
+        }
+        assert_eq!((bench.count(State::Running).await, bench.count(State::Queued).await), (3, 3));
+
+        // Where one ends the next begins, though nobody hints.
+        gate.add_permits(1);
+        until(async || bench.count(State::Queued).await == 2).await;
+        until(async || bench.count(State::Running).await == 3).await;
+        gate.add_permits(5);
+        bench.all_done(10).await;
+        running.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_in_eight_is_kept_from_long_work() {
+    bench(async |bench| {
+        let cases: [(usize, &[&str], u64); 5] =
+            [(1, &[], 1), (2, &[], 1), (8, &[], 7), (16, &[], 14), (4, &["long"], 4)];
+        for (slots, queues, long) in cases {
+            let queue = bench.queue(with_long_queue(Settings { concurrency: slots, ..quick() }));
+            let gate = held(&queue, "Long").await;
+            for _ in 0..20 {
+                let _ = bench.put(job("Long").on("long")).await;
+            }
+            let running = start_for(&queue, queues);
+            until(async || bench.count(State::Running).await == long).await;
+            sleep(Duration::from_millis(300)).await;
+            assert_eq!(bench.count(State::Running).await, long, "{slots} slots for {queues:?}");
+            gate.add_permits(20);
+            bench.all_done(20).await;
+            running.stop().await;
+            bench.sql("DELETE FROM jobs").await;
+        }
+    })
+    .await;
+}
+
+/// Neither kind goes before the other: what is urgent does.
+#[tokio::test]
+async fn long_work_is_claimed_in_its_turn() {
+    bench(async |bench| {
+        let order = Arc::new(Mutex::new(String::new()));
+        let queue = bench.queue(with_long_queue(Settings { concurrency: 2, ..quick() }));
+        for class in ["a", "b", "c", "d", "e"] {
+            let order = order.clone();
+            on(&queue, class, move |_, _| {
+                let order = order.clone();
+                async move {
+                    order.lock().unwrap().push_str(class);
+                    sleep(Duration::from_millis(100)).await;
+                    Ok(())
+                }
+            })
+            .await;
+        }
+        for (class, queue, priority) in
+            [("d", "long", 0), ("a", "long", 5), ("b", "slow", 5), ("c", "slow", 1), ("e", "default", -1)]
+        {
+            let _ = bench.put(job(class).on(queue).priority(priority)).await;
+        }
+        let running = start(&queue);
+        bench.all_done(5).await;
+        running.stop().await;
+        let order = order.lock().unwrap();
+        let place = |class: &str| order.find(class).unwrap();
+        assert!(place("a") < place("d") && place("b") < place("c") && place("c") < place("e"), "{order}");
+        assert!(place("a") < 2 && place("b") < 2, "{order}");
     })
     .await;
 }

@@ -19,7 +19,7 @@ use sea_orm::{
 };
 use sea_orm_migration::SchemaManager;
 use serde_json::{Value, json};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
 /// Nothing that should happen may take longer. Generous: the machine may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -186,6 +186,21 @@ where
 {
     let handler = Box::new(move |id: String, args: Value| work(id.parse().unwrap(), args).boxed());
     queue.register_handler(class.to_owned(), handler).await.unwrap();
+}
+
+/// Jobs of this class end one by one, as many as the gate has let through.
+pub async fn held(queue: &DurableQueue, class: &str) -> Arc<Semaphore> {
+    let gate = Arc::new(Semaphore::new(0));
+    let passes = gate.clone();
+    on(queue, class, move |_, _| {
+        let passes = passes.clone();
+        async move {
+            passes.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    })
+    .await;
+    gate
 }
 
 /// A provider that runs.

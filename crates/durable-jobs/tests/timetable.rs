@@ -118,18 +118,21 @@ async fn the_first_start_waits_for_the_next_tick() {
 }
 
 #[tokio::test]
-async fn no_second_job_while_the_former_is_live() {
+async fn a_tick_hurries_the_former_job_and_makes_no_second_one() {
     bench(async |bench| {
         let long_ago = Utc::now() - TimeDelta::days(400);
         set_last_tick(bench, "new_year", long_ago).await;
         let waiting = job("Elsewhere").unique("recurring:new_year").in_(Duration::from_secs(3600));
         let former = bench.put(waiting).await.id;
+        let was_to_run = bench.row(former).await.run_at;
         let queue = host(bench, &[entry("new_year", "0 0 0 1 1 *")]).await;
         let running = start(&queue);
         until(async || last_tick(bench, "new_year").await.unwrap() > long_ago + TimeDelta::days(1)).await;
         running.stop().await;
         assert_eq!(jobs(bench).await, 1);
-        assert_eq!(bench.row(former).await.state, State::Queued);
+        let row = bench.row(former).await;
+        assert_eq!(row.state, State::Queued);
+        assert!(row.run_at < was_to_run - TimeDelta::minutes(30), "{}", row.run_at);
     })
     .await;
 }

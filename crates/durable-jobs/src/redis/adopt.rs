@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use redis::Pipeline;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter,
     sea_query::Expr,
 };
 
-use super::wire::Foreign;
+use super::{key, wire::Foreign};
 use crate::{
     admin, clock,
     entity::job::{Column, Entity, State},
     jobs::{NewJob, enqueue},
     tx,
 };
+
+/// So many hints that are no jobs are kept.
+const KEPT: isize = 999;
 
 /// Makes a row of it, due after `wait`, unless there is or was one: a process may have died after it wrote the row and
 /// before it took the hint off, and by now the job may be done.
@@ -54,4 +58,10 @@ pub(super) async fn expedite(db: &impl ConnectionTrait, row: i64, as_of: i32) ->
         tracing::info!(job.id = row, "jobs: an operator brought it back");
     }
     Ok(())
+}
+
+/// What can never become a row lies where an operator finds it, and keeps nobody from theirs.
+pub(super) fn put_aside(pipe: &mut Pipeline, hint: &[u8], error: &str) {
+    tracing::error!(error, list = key::MALFORMED, "jobs: what another client pushed is no job; put aside");
+    pipe.lpush(key::MALFORMED, hint).ignore().ltrim(key::MALFORMED, 0, KEPT).ignore();
 }

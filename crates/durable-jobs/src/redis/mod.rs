@@ -27,7 +27,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -47,6 +47,7 @@ use crate::{
 };
 
 pub(crate) use link::Link;
+pub(crate) use wire::ADOPTED;
 
 /// Where Redis is, and how it is used.
 #[derive(Clone, Debug)]
@@ -119,8 +120,8 @@ pub(crate) struct Redis {
     outbox: OnceLock<mpsc::Sender<i64>>,
     /// Somebody says that there are new hints.
     told: Notify,
-    /// Is the runner waiting, with a slot free?
-    idle: AtomicBool,
+    /// What the runner could begin now.
+    room: Mutex<Room>,
     /// Per queue: jobs claimed from the table whose hints are still in Redis.
     owed: Mutex<HashMap<String, i64>>,
     /// What handlers are at, by job.
@@ -140,7 +141,7 @@ impl Redis {
             here: Embedded::default(),
             outbox: OnceLock::new(),
             told: Notify::new(),
-            idle: AtomicBool::new(false),
+            room: Mutex::default(),
             owed: Mutex::default(),
             work: Mutex::default(),
             processed: AtomicU64::new(0),
@@ -153,8 +154,8 @@ impl Redis {
         self.link.ask::<()>(redis::pipe().cmd("PING").ignore()).await
     }
 
-    pub(crate) async fn wait(&self) {
-        let _waiting = Waiting::begin(&self.idle);
+    pub(crate) async fn wait(&self, one_for_long: bool) {
+        let _waiting = Waiting::begin(&self.room, if one_for_long { Room::Everybody } else { Room::Quick });
         self.here.wait().await;
     }
 
@@ -187,7 +188,7 @@ impl Redis {
         let (this, that, queues) = (self.clone(), inner.clone(), queues.to_vec());
         let all = queues.clone();
         loops.spawn(async move {
-            beat::every(that.stop.clone(), "fetch hints", || fetch::pass(&this, &that.db, &all)).await;
+            beat::every(that.stop.clone(), "fetch hints", || Box::pin(fetch::pass(&this, &that, &all))).await;
         });
         let (this, that) = (self.clone(), inner.clone());
         loops.spawn(async move {
@@ -213,18 +214,29 @@ impl Redis {
     }
 }
 
+/// For which jobs the runner waits, with a slot free for them.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+enum Room {
+    /// For none: it does not wait.
+    #[default]
+    Nobody,
+    /// For all but those of long queues.
+    Quick,
+    Everybody,
+}
+
 /// The runner waits for as long as this lives, also when its wait is given up.
-struct Waiting<'a>(&'a AtomicBool);
+struct Waiting<'a>(&'a Mutex<Room>);
 
 impl<'a> Waiting<'a> {
-    fn begin(idle: &'a AtomicBool) -> Self {
-        idle.store(true, Relaxed);
-        Self(idle)
+    fn begin(room: &'a Mutex<Room>, there_is: Room) -> Self {
+        *lock(room) = there_is;
+        Self(room)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Relaxed);
+        *lock(self.0) = Room::Nobody;
     }
 }

@@ -11,13 +11,14 @@ use sea_orm::{
 
 use super::{
     Redis,
-    adopt::adopt,
+    adopt::{adopt, put_aside},
     key,
     wire::{self, Hint},
 };
 use crate::{
     clock,
     entity::job::{Column, Entity, Model, State},
+    tx,
 };
 
 /// So many rows of each kind are shown: the soonest, and the last that died.
@@ -107,7 +108,7 @@ async fn bring_up_to_date(
 ) -> Result<(), DbErr> {
     let mut look = redis::pipe();
     look.cmd("ZRANGE").arg(set).arg(0).arg(LOOKED_AT - 1).arg("WITHSCORES");
-    let (there,): (Vec<(String, f64)>,) = redis.link.ask(&look).await?;
+    let (there,): (Vec<(Vec<u8>, f64)>,) = redis.link.ask(&look).await?;
     let now = clock::now(db).await?;
     let mut change = redis::pipe();
     change.atomic();
@@ -119,11 +120,18 @@ async fn bring_up_to_date(
             Ok(Hint::Foreign(_)) | Err(_) if set == "dead" => {}
             Ok(Hint::Foreign(job)) => {
                 let wait = Duration::try_from_secs_f64(at - wire::seconds(now)).unwrap_or_default();
-                adopt(db, job, wait).await?;
+                match adopt(db, job, wait).await {
+                    Ok(()) => {}
+                    Err(error) if tx::is_refused(&error, db.get_database_backend()) => {
+                        put_aside(&mut change, &entry, &error.to_string());
+                    }
+                    Err(error) => return Err(error),
+                }
                 change.zrem(set, entry).ignore();
             }
-            Err(_) => {
-                change.lpush(key::MALFORMED, &entry).ignore().zrem(set, entry).ignore();
+            Err(error) => {
+                put_aside(&mut change, &entry, &error);
+                change.zrem(set, entry).ignore();
             }
         }
     }
@@ -131,7 +139,7 @@ async fn bring_up_to_date(
     let wanted = db.query_all_raw(wanted).await?;
     for row in wanted.iter().filter_map(|row| Model::from_query_result(row, "").ok()) {
         let as_shown = ours.get_mut(&(row.id, Some(row.attempts)));
-        let same = |(_, at): &(String, f64)| (at - wire::score(&row)).abs() < SAME;
+        let same = |(_, at): &(Vec<u8>, f64)| (at - wire::score(&row)).abs() < SAME;
         match as_shown.and_then(|all| all.iter().position(same).map(|place| all.swap_remove(place))) {
             Some(_) => {}
             None => drop(change.zadd(set, wire::shown(&row, now)?, wire::score(&row)).ignore()),

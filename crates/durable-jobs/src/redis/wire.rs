@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Rows that were adopted have the client's name of the job as their key.
-const ADOPTED: &str = "jid:";
+pub(crate) const ADOPTED: &str = "jid:";
 
 /// What a hint says.
 #[derive(Debug, PartialEq)]
@@ -41,9 +41,9 @@ pub(super) struct Foreign {
     pub max_attempts: i32,
 }
 
-/// Reads what lies on a queue or in a sorted set.
-pub(super) fn read(text: &str) -> Result<Hint, String> {
-    let job: Map<String, Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+/// Reads what lies on a queue or in a sorted set, which may be anything.
+pub(super) fn read(hint: impl AsRef<[u8]>) -> Result<Hint, String> {
+    let job: Map<String, Value> = serde_json::from_slice(hint.as_ref()).map_err(|error| error.to_string())?;
     let name = |name: &str| job.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
     if let Some(row) = job.get("row").and_then(Value::as_i64) {
         let as_of = job.get("as_of").and_then(Value::as_i64).and_then(|it| it.try_into().ok());
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_foreign_client_s_job_is_read_as_sidekiq_would() {
         let foreign = |args: &str, retry: &str| {
-            read(&format!(r#"{{"class":"Ping","args":{args},"jid":"ab","queue":"low","bid":"x"{retry}}}"#))
+            read(format!(r#"{{"class":"Ping","args":{args},"jid":"ab","queue":"low","bid":"x"{retry}}}"#))
         };
         let expected = |args, max_attempts| {
             let (key, class, queue) = ("jid:ab".to_owned(), "Ping".to_owned(), "low".to_owned());

@@ -6,7 +6,7 @@ use durable_jobs::{DEFAULT_QUEUE, DurableQueue, Enqueued, NewJob, enqueue, tx};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, Value};
 use tokio::time::sleep;
 
-use super::worker::{Kind, Mutant, Orders, Task};
+use super::worker::{Kind, LONG, Mutant, Orders, Task};
 use crate::support::{connect, number};
 
 /// Submits until there are as many targets as the goal says, again and again, until it is killed.
@@ -90,7 +90,8 @@ impl Wish {
         let class = if self.kind == Kind::Unknown { "NextRelease" } else { "Work" };
         let (kind, detached, blocks_ms) = (self.kind, self.detached, self.blocks_ms);
         let task = Task { target, kind, first_ms: self.first_ms, later_ms: self.later_ms, detached, blocks_ms };
-        NewJob::new(class, serde_json::to_value(task).unwrap()).attempts(self.attempts())
+        let queue = if target % 3 == 0 { LONG } else { DEFAULT_QUEUE };
+        NewJob::new(class, serde_json::to_value(task).unwrap()).attempts(self.attempts()).on(queue)
     }
 }
 

@@ -16,6 +16,8 @@ use crate::support::{connect, on};
 
 /// Where a process finds its [`Orders`].
 pub const ORDERS: &str = "DURABLE_JOBS_TEST_ORDERS";
+/// A queue of work that takes long, as far as the processes know.
+pub const LONG: &str = "long";
 /// A lease of the processes that do not keep the shipped times.
 pub const SHORT_LEASE: Duration = Duration::from_secs(4);
 
@@ -118,6 +120,7 @@ impl Orders {
         } else {
             Settings {
                 concurrency: 4,
+                long_queues: vec![LONG.to_owned()],
                 lease: SHORT_LEASE,
                 heartbeat: Duration::from_millis(800),
                 reap_every: Duration::from_millis(300),

@@ -88,6 +88,80 @@ async fn an_unknown_class_is_parked_and_what_is_no_job_is_put_aside() {
     .await;
 }
 
+/// `PostgreSQL` has no text with a zero in it; `SQLite` has, and knows no such class. In JSON it is none.
+#[tokio::test]
+async fn what_the_database_refuses_is_put_aside_and_keeps_nobody_from_theirs() {
+    let Some(redis) = server().await else { return };
+    bench(async |bench| {
+        let queue = redis.queue(bench, quick());
+        let args = given(&queue, "Ping").await;
+        let mut connection = redis.connection().await;
+        let _: () = connection.zadd("schedule", foreign(r"Ping\u0000", "[1]", "a1", ""), 1.0).await.unwrap();
+        let _: () = connection.zadd("schedule", &b"\xff"[..], 1.5).await.unwrap();
+        let _: () = connection.zadd("schedule", foreign("Ping", "[2]", "a2", ""), 2.0).await.unwrap();
+        redis.push("default", &foreign(r"Ping\u0000", "[3]", "a3", "")).await;
+        let _: () = connection.lpush("queue:default", &b"\xfe"[..]).await.unwrap();
+        redis.push("default", &foreign("Ping", r#"["a\u0000"]"#, "a4", "")).await;
+        let _: () = connection.sadd("queues", &b"\xfd"[..]).await.unwrap();
+        let running = start(&queue);
+        bench.all_done(2).await;
+        let refused = if bench.is_postgres() { 4 } else { 2 };
+        until(async || redis.run::<i64>("LLEN durable-jobs:malformed").await == refused).await;
+        let parked = "SELECT COUNT(*) AS n FROM jobs WHERE last_error = 'unknown class'";
+        until(async || bench.number(parked).await == 4 - refused).await;
+        until(async || redis.run::<Vec<String>>("KEYS durable-jobs:fetched:*").await.is_empty()).await;
+        running.stop().await;
+        let mut args = args.lock().unwrap().clone();
+        args.sort_by_key(Value::to_string);
+        assert_eq!(args, [json!("a\0"), json!(2)]);
+    })
+    .await;
+}
+
+/// Taken off their queues, and not yet in the table, when every statement fails: the same process takes them up again.
+#[tokio::test]
+async fn what_was_fetched_while_the_database_was_away_runs_when_it_is_back() {
+    let Some(redis) = server().await else { return };
+    bench(async |bench| {
+        let queue = redis.queue(bench, quick());
+        let args = given(&queue, "Ping").await;
+        let running = start(&queue);
+        until(async || !redis.run::<Vec<String>>("SMEMBERS processes").await.is_empty()).await;
+        bench.sql("ALTER TABLE jobs RENAME TO jobs_away").await;
+        for number in 1..=3 {
+            redis.push("default", &foreign("Ping", &format!("[{number}]"), &format!("b{number}"), "")).await;
+        }
+        until(async || !redis.run::<Vec<String>>("KEYS durable-jobs:fetched:*").await.is_empty()).await;
+        bench.sql("ALTER TABLE jobs_away RENAME TO jobs").await;
+        bench.all_done(3).await;
+        until(async || redis.run::<Vec<String>>("KEYS durable-jobs:fetched:*").await.is_empty()).await;
+        assert_eq!(redis.run::<i64>("LLEN durable-jobs:malformed").await, 0);
+        running.stop().await;
+        assert_eq!(args.lock().unwrap().len(), 3);
+    })
+    .await;
+}
+
+/// Redis moved a hint to the list of a process, but its answer was lost.
+#[tokio::test]
+async fn what_was_fetched_without_our_hearing_of_it_runs_all_the_same() {
+    let Some(redis) = server().await else { return };
+    bench(async |bench| {
+        let queue = redis.queue(bench, quick());
+        let args = given(&queue, "Ping").await;
+        let running = start(&queue);
+        until(async || !redis.run::<Vec<String>>("SMEMBERS processes").await.is_empty()).await;
+        let me = redis.run::<Vec<String>>("SMEMBERS processes").await.remove(0);
+        let hint = foreign("Ping", "[1]", "c1", "");
+        redis.run::<()>(&format!("LPUSH durable-jobs:fetched:{me} {hint}")).await;
+        bench.all_done(1).await;
+        until(async || redis.run::<i64>(&format!("EXISTS durable-jobs:fetched:{me}")).await == 0).await;
+        running.stop().await;
+        assert_eq!(*args.lock().unwrap(), [json!(1)]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_job_that_a_foreign_client_schedules_is_a_row_long_before_it_is_due() {
     let Some(redis) = server().await else { return };

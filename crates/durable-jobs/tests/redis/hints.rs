@@ -6,7 +6,7 @@ use durable_jobs::{DurableQueue, RedisSettings, Settings, entity::job::State};
 use tokio::time::sleep;
 
 use super::server::{only_hints, queue as queue_at, server, settings, settled};
-use crate::support::{bench, job, on, quick, start, start_for, until};
+use crate::support::{bench, held, job, on, quick, start, start_for, until};
 
 /// The process that enqueues runs no jobs; nothing but the hint can have woken the other one.
 #[tokio::test]
@@ -103,6 +103,46 @@ async fn a_queue_is_as_long_as_what_waits_there() {
         let rows = bench.count(State::Queued).await;
         assert!(waiting.abs_diff(rows) <= 3, "{waiting} hints for {rows} jobs after a sweep");
         bench.all_done(40).await;
+        running.stop().await;
+    })
+    .await;
+}
+
+/// It has a slot, but none for long work: the hints of that are for who has one. Nothing but hints and its own slots wake it.
+#[tokio::test]
+async fn a_runner_that_is_full_of_long_work_leaves_its_hints_and_takes_the_others() {
+    let Some(redis) = server().await else { return };
+    bench(async |bench| {
+        let settings = Settings { concurrency: 2, long_queues: vec!["long".to_owned()], ..only_hints(quick()) };
+        let queue = redis.queue(bench, settings);
+        let gate = held(&queue, "Long").await;
+        on(&queue, "Quick", |_, _| async { Ok(()) }).await;
+        let running = start(&queue);
+        settled().await;
+        let web = redis.queue(bench, quick());
+        let mut all = Vec::new();
+        for _ in 0..6 {
+            all.push(bench.put(job("Long").on("long")).await);
+        }
+        web.hint(&all).await;
+        until(async || bench.count(State::Running).await == 1).await;
+        for _ in 0..3 {
+            let put = bench.put(job("Quick")).await;
+            web.hint(std::slice::from_ref(&put)).await;
+            bench.reaches(put.id, State::Done).await;
+        }
+        settled().await;
+        let (waiting, rows) = (redis.waiting("long").await.len() as u64, bench.count(State::Queued).await);
+        assert_eq!((bench.count(State::Running).await, rows), (1, 5));
+        assert!(waiting.abs_diff(rows) <= 1, "{waiting} hints for {rows} jobs");
+
+        gate.add_permits(6);
+        bench.all_done(9).await;
+        until(async || redis.run::<i64>("EXISTS queue:long queue:default").await == 0).await;
+        gate.add_permits(1);
+        let put = bench.put(job("Long").on("long")).await;
+        web.hint(std::slice::from_ref(&put)).await;
+        bench.reaches(put.id, State::Done).await;
         running.stop().await;
     })
     .await;
