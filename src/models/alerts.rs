@@ -5,14 +5,14 @@
 mod delivery;
 mod trouble;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::TimeDelta;
 use durable_jobs::{Enqueued, entity::job};
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::json;
 
@@ -21,13 +21,16 @@ use super::{
         alerts::{ActiveModel, Column, Entity},
         provider_keys,
     },
-    backups, begin, clock, insert_new, notifications,
-    provider_keys::State,
+    backups, begin, clock, insert_new,
+    job_queue::{self, GivenUp},
+    notifications,
+    provider_keys::{State, exclusions},
     telegram_admins, text,
 };
 use crate::workers::{
     Durable,
     deliver_telegram::{Chat, DeliverTelegram},
+    run_task::Entry as Task,
 };
 
 pub use super::_entities::alerts::Model;
@@ -136,6 +139,8 @@ pub(super) async fn follow_key(
 /// # Errors
 /// The database does not answer.
 pub async fn look(ctx: &AppContext) -> Result<()> {
+    // Before the transaction, in which on `SQLite` nobody else writes.
+    let given_up = job_queue::given_up(&ctx.db).await?;
     let txn = begin(&ctx.db).await?;
     let now = clock::now(&txn).await?;
     let waiting = job::Entity::find()
@@ -144,16 +149,17 @@ pub async fn look(ctx: &AppContext) -> Result<()> {
         .order_by_asc(job::Column::RunAt)
         .select_only()
         .column(job::Column::RunAt)
-        .into_tuple::<sea_orm::prelude::DateTimeUtc>()
+        .into_tuple::<DateTimeUtc>()
         .one(&txn)
         .await?;
     let minutes = waiting.map_or(0, |since| (now - since).num_minutes());
     when(&txn, waiting.is_some(), &Trouble::QueueStuck { minutes }).await?;
-    look_for_the_dead(&txn).await?;
+    follow_given_up(&txn, &given_up, now - NEWLY_DEAD).await?;
     let backups = backups::standing(ctx, &txn).await?;
     let is_old = backups.as_ref().is_some_and(|it| it.is_late);
     let hours = backups.and_then(|it| it.last).map(|last| (now - last.taken_at).num_hours());
     when(&txn, is_old, &Trouble::BackupOld { hours }).await?;
+    exclusions::follow(ctx, &txn).await?;
     if let Some(alarm) = open_one(&txn, Kind::PairingGuesses, "all").await?
         && alarm.opened_at <= now - GUESSES_OVER
     {
@@ -163,32 +169,42 @@ pub async fn look(ctx: &AppContext) -> Result<()> {
     Ok(())
 }
 
-async fn look_for_the_dead(txn: &DatabaseTransaction) -> Result<()> {
-    let since = clock::now(txn).await? - NEWLY_DEAD;
-    let dead: Vec<(i64, String, i32, Option<String>)> = job::Entity::find()
-        .filter(job::Column::State.eq(job::State::Dead))
-        .filter(job::Column::FinishedAt.gt(since))
-        .order_by_asc(job::Column::Id)
-        .select_only()
-        .columns([job::Column::Id, job::Column::Class, job::Column::Attempts, job::Column::LastError])
-        .into_tuple()
-        .all(txn)
-        .await?;
-    // An operator who cancels a job knows.
-    let dead = dead.iter().filter(|(_, _, _, error)| error.as_deref() != Some("cancelled"));
-    for (id, class, attempts, _) in dead {
-        raise(txn, &Trouble::DeadJob { id: *id, class, attempts: *attempts }).await?;
+/// What was given up after `since` is news; what was told of before is over when it is given up no more.
+async fn follow_given_up(txn: &DatabaseTransaction, given_up: &[GivenUp], since: DateTimeUtc) -> Result<()> {
+    let mut troubles = BTreeMap::new();
+    for job in given_up {
+        // Of one task the newest job speaks.
+        let trouble = of_given_up(job);
+        troubles.insert(trouble.subject(), (job.finished_at > since, trouble));
     }
     for alert in open(txn, Some(Kind::DeadJob)).await? {
-        let id = alert.subject.strip_prefix("job:").and_then(|id| id.parse::<i64>().ok());
-        let still = job::Entity::find()
-            .filter(job::Column::Id.eq(id))
-            .filter(job::Column::State.eq(job::State::Dead))
-            .count(txn)
-            .await?;
-        if still == 0 {
-            over(txn, Kind::DeadJob, &alert.subject).await?;
+        match troubles.get_mut(&alert.subject) {
+            Some((is_news, _)) => *is_news = false,
+            None => drop(over(txn, Kind::DeadJob, &alert.subject).await?),
         }
+    }
+    for (_, trouble) in troubles.values().filter(|(is_news, _)| *is_news) {
+        raise(txn, trouble).await?;
+    }
+    Ok(())
+}
+
+fn of_given_up(job: &GivenUp) -> Trouble<'_> {
+    match Task::of_job(&job.class, &job.args) {
+        Some(task) => Trouble::DeadTask { id: job.id, task: task.to_string(), attempts: job.attempts },
+        None => Trouble::DeadJob { id: job.id, class: &job.class, attempts: job.attempts },
+    }
+}
+
+/// Of this kind, these are what is wrong now: others are over.
+pub(super) async fn only(txn: &DatabaseTransaction, kind: Kind, wrong: &[Trouble<'_>]) -> Result<()> {
+    for alert in open(txn, Some(kind)).await? {
+        if !wrong.iter().any(|trouble| trouble.subject() == alert.subject) {
+            over(txn, kind, &alert.subject).await?;
+        }
+    }
+    for trouble in wrong {
+        raise(txn, trouble).await?;
     }
     Ok(())
 }
@@ -218,7 +234,7 @@ pub async fn open(db: &impl ConnectionTrait, kind: Option<Kind>) -> Result<Vec<M
     Ok(open.order_by_asc(Column::Id).all(db).await?)
 }
 
-async fn open_one(db: &impl ConnectionTrait, kind: Kind, subject: &str) -> Result<Option<Model>> {
+pub(super) async fn open_one(db: &impl ConnectionTrait, kind: Kind, subject: &str) -> Result<Option<Model>> {
     let one = Entity::find()
         .filter(Column::Kind.eq(text(kind)))
         .filter(Column::Subject.eq(subject))

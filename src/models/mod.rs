@@ -77,6 +77,39 @@ pub fn is_away(error: &Error) -> bool {
     }
 }
 
+/// Things that are done one by one: what is wrong with one keeps nobody from the others, and is said at the end.
+#[derive(Debug, Default)]
+pub(crate) struct OneByOne {
+    /// The first of what went wrong.
+    error: Option<Error>,
+}
+
+impl OneByOne {
+    /// What came of one of them, and nothing where it went wrong: the log then says what could not be done, and to which
+    /// row.
+    ///
+    /// # Errors
+    /// The database is away: each of the others would only wait for it in vain.
+    pub(crate) fn came<T: Default>(&mut self, outcome: Result<T>, undone: &str, row: i64) -> Result<T> {
+        match outcome {
+            Err(error) if !is_away(&error) => {
+                tracing::error!(row, %error, "{undone}");
+                self.error.get_or_insert(error);
+                Ok(T::default())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What came of all of them.
+    ///
+    /// # Errors
+    /// Something was wrong with one of them.
+    pub(crate) fn end<T>(self, all: T) -> Result<T> {
+        self.error.map_or(Ok(all), Err)
+    }
+}
+
 /// Every writing transaction starts here: on `SQLite` it takes the write lock at once, because a transaction that reads
 /// first and writes later fails under load. Dropped without `commit`, it is rolled back.
 ///

@@ -22,6 +22,7 @@ pub mod invoice_refund;
 pub mod job_discard;
 pub mod job_list;
 pub mod job_retry;
+pub mod jobs_tidy;
 pub mod key_activate;
 pub mod key_add;
 pub mod key_balance;
@@ -96,6 +97,7 @@ pub fn register(tasks: &mut Tasks) {
     tasks.register(job_discard::JobDiscard);
     tasks.register(job_list::JobList);
     tasks.register(job_retry::JobRetry);
+    tasks.register(jobs_tidy::JobsTidy);
     tasks.register(key_activate::KeyActivate);
     tasks.register(key_add::KeyAdd);
     tasks.register(key_balance::KeyBalance);

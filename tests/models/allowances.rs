@@ -45,6 +45,30 @@ async fn what_is_left_of_a_month_is_written_off() {
     app.finish().await;
 }
 
+/// Invariant 1: a month that resists keeps no other from being written off, and the task says that something is wrong.
+#[tokio::test]
+async fn a_month_that_resists_keeps_no_other() {
+    let app = quiet().await;
+    let dees = allowances::all_of(&app.ctx.db, app.user("dee").await.id).await.unwrap()[0].id;
+    let adas = give(&app, "ada", "quota", 10).await;
+    let end = app.time(&format!("SELECT expires_at FROM allowances WHERE id = {adas}")).await;
+    // Its line in the ledger is taken.
+    app.sql(&format!(
+        "INSERT INTO ledger_entries (allowance_id, kind, available_delta, posted_delta, available_after, posted_after, actor, \
+         reason, idempotency_key, created_at) SELECT allowance_id, 'adjust', 1, 1, available_after, posted_after, actor, \
+         'astray', 'expire:{dees}', created_at FROM ledger_entries WHERE allowance_id = {dees}"
+    ))
+    .await;
+
+    for _ in 0..2 {
+        assert!(clock::at(end, app.task("allowance_expiry", &[])).await.is_err());
+        let left =
+            app.texts("SELECT CAST(id AS TEXT) FROM allowances WHERE kind = 'quota' AND expired_at IS NULL").await;
+        assert_eq!(left, [dees.to_string()]);
+    }
+    app.abandon().await;
+}
+
 /// C20: an operator adds and takes away what is free, never more; each leaves one entry and one activity with the reason, a
 /// refusal leaves nothing.
 #[tokio::test]

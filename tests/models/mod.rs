@@ -1,4 +1,5 @@
 mod activities;
+mod alerts;
 #[cfg(debug_assertions)]
 mod allowances;
 mod catalogue;

@@ -95,6 +95,34 @@ async fn the_key_of_a_dead_worker_is_taken_back() {
     app.finish().await;
 }
 
+/// F44: a run that resists keeps no other from being ended or handed on, and the task says that something is wrong.
+#[tokio::test]
+async fn a_run_that_resists_keeps_no_other() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    for name in ["ada", "eve", "bo"] {
+        app.sign_in(name).await.ask("a boat", &[]).await;
+    }
+    let runs = app.texts("SELECT CAST(id AS TEXT) FROM runs ORDER BY id").await;
+    let [adas, eves, bos] = runs.as_slice() else { panic!("{runs:?}") };
+    // What ada's run has set aside is nobody's any more, so that it cannot be given back.
+    let ada = app.user("ada").await.id;
+    app.sql(&format!("UPDATE allowances SET posted = available WHERE user_id = {ada}")).await;
+    for (run, seconds) in [(adas, 120), (eves, 60)] {
+        let over = Utc::now() - TimeDelta::seconds(seconds);
+        app.set_time("runs", "deadline_at", over, &format!("id = {run}")).await;
+    }
+    app.sql("DELETE FROM jobs").await;
+    app.set_time("runs", "created_at", Utc::now() - TimeDelta::seconds(61), &format!("id = {bos}")).await;
+
+    assert!(app.task("stuck_run_recovery", &[]).await.is_err());
+
+    assert_eq!(app.texts("SELECT state FROM runs ORDER BY id").await, ["queued", "failed", "queued"]);
+    assert_eq!(app.story("eve").await, "trial: grant 3 / hold -1 / release 1");
+    let given = app.texts("SELECT args FROM jobs WHERE class = 'FulfilRun'").await;
+    assert_eq!(given, [format!("{{\"run\":{bos}}}")]);
+    app.abandon().await;
+}
+
 /// F31, F105: the picture was drawn but cannot be stored — that is our fault, the person is told so and pays nothing.
 #[tokio::test]
 async fn a_broken_store_is_not_the_persons_cost() {

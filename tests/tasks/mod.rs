@@ -175,6 +175,49 @@ async fn an_account_is_blocked_by_hand() {
     app.finish().await;
 }
 
+/// Jobs that were over two weeks ago are taken away; what was over since stays, and what waits, however long. A dead one stays
+/// with its reason until somebody looks after it, or a later one has done its work.
+#[tokio::test]
+async fn jobs_that_are_long_over_go() {
+    let app = quiet().await;
+    for (class, state, days) in [
+        ("Dead", "dead", 15),
+        ("Mended", "dead", 15),
+        ("Mended", "done", 15),
+        ("Old", "done", 15),
+        ("Waiting", "queued", 15),
+        ("Young", "done", 13),
+    ] {
+        let (finished, error) = match state {
+            "queued" => ("NULL", "NULL"),
+            "done" => ("created_at", "NULL"),
+            _ => ("created_at", "'out of luck'"),
+        };
+        app.sql(&format!(
+            "INSERT INTO jobs (class, args, queue, priority, state, run_at, attempts, max_attempts, created_at, finished_at, last_error) \
+             SELECT '{class}', '{{}}', 'default', 0, '{state}', created_at, 1, 10, created_at, {finished}, {error} \
+             FROM users WHERE email = 'ada@example.com'"
+        ))
+        .await;
+        let then = chrono::Utc::now() - chrono::TimeDelta::days(days);
+        app.set_time("jobs", "created_at", then, &format!("class = '{class}'")).await;
+        app.set_time("jobs", "finished_at", then, &format!("class = '{class}' AND finished_at IS NOT NULL")).await;
+    }
+    let tidied = app.nproxy(&["task", "jobs_tidy"]).await;
+    assert_eq!(tidied.code, Some(0), "{}", tidied.said());
+    assert!(tidied.out.contains("2 jobs taken away"), "{}", tidied.said());
+    for _ in 0..2 {
+        let kept = "SELECT class || ' ' || state || ' ' || COALESCE(last_error, '') FROM jobs \
+                    WHERE class IN ('Dead', 'Mended', 'Old', 'Waiting', 'Young') ORDER BY id";
+        assert_eq!(
+            app.texts(kept).await,
+            ["Dead dead out of luck", "Mended dead cancelled", "Waiting queued ", "Young done "]
+        );
+        app.task("jobs_tidy", &[]).await.unwrap();
+    }
+    app.finish().await;
+}
+
 /// F61: the scheduled tasks have nothing to say when there is nothing to do; an unknown task is refused.
 #[tokio::test]
 async fn scheduled_tasks_run_by_hand() {
@@ -185,6 +228,7 @@ async fn scheduled_tasks_run_by_hand() {
         "allowance_expiry",
         "audit_check",
         "invoice_poll",
+        "jobs_tidy",
         "key_cooldown_recovery",
         "object_check",
         "object_sweep",

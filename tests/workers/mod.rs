@@ -37,3 +37,11 @@ async fn the_timetable_runs_tasks() {
     assert!(worker.perform(entry).await.is_err());
     app.finish().await;
 }
+
+/// What a task is called in an alert is what a person types to run it.
+#[test]
+fn an_entry_is_written_as_it_is_read() {
+    for line in ["alert_check", "provider_balance_refresh key:7", "object_sweep json:true strays:true"] {
+        assert_eq!(Entry::parse(line).to_string(), line);
+    }
+}

@@ -1,7 +1,10 @@
 //! Jobs: what waits, what runs, and what was given up.
 
 use async_trait::async_trait;
-use durable_jobs::entity::job::{self as rows, Model, State};
+use durable_jobs::{
+    CANCELLED,
+    entity::job::{self as rows, Model, State},
+};
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, Condition};
 
@@ -15,9 +18,6 @@ use crate::models::{
 };
 
 const SHOWN: u64 = 20;
-
-/// How a discarded job says so.
-const DISCARDED: &str = "cancelled";
 
 pub struct Jobs;
 
@@ -110,7 +110,7 @@ impl Describe for Jobs {
             Action::new("discard", "Discard", "trash-2", |doing| Box::pin(discard(doing)))
                 .when(|row: &Model| match row.state {
                     State::Queued => true,
-                    State::Dead => row.last_error.as_deref() != Some(DISCARDED),
+                    State::Dead => row.last_error.as_deref() != Some(CANCELLED),
                     State::Running | State::Done => false,
                 })
                 .grave(|_| vec!["What it was to do is not done. Nothing else does it in its place.".into()])
@@ -126,7 +126,7 @@ fn state(row: &Model) -> Cell {
         (State::Queued, _) => ("Waiting", Tone::Busy),
         (State::Running, _) => ("Running", Tone::Busy),
         (State::Done, _) => ("Done", Tone::Good),
-        (State::Dead, Some(DISCARDED)) => ("Discarded", Tone::Plain),
+        (State::Dead, Some(CANCELLED)) => ("Discarded", Tone::Plain),
         (State::Dead, _) => ("Dead", Tone::Bad),
     };
     Cell::State(word.into(), tone)

@@ -128,6 +128,7 @@ async fn compose(db: &impl ConnectionTrait, waiting: &[notifications::Model]) ->
             notifications::Kind::Receipt
             | notifications::Kind::Underpaid
             | notifications::Kind::Refunded
+            | notifications::Kind::QuotaLow
             | notifications::Kind::RenewalDue
             | notifications::Kind::PlanEnded => None,
         };

@@ -14,14 +14,17 @@ pub enum Kind {
     FewKeys,
     /// No key works at this moment.
     NoKeys,
+    /// Keys work, and none of them may use a model that is offered: it is retired, or forbidden.
+    ModelGone,
     /// A whole provider is unwell.
     Incident,
     /// An account will be empty soon.
     BalanceLow,
-    /// Money that is not as it should be. What one payment was stays; what a comparison found is over when the next one
-    /// does not find it.
+    /// Money that is not as it should be. What one payment was stays, unless what follows from it is done; what a
+    /// comparison found is over when the next one does not find it, and a processor's trouble when it works again.
     Payment,
     QueueStuck,
+    /// A job that was given up; of a task all of its jobs together, until one of them is done.
     DeadJob,
     PairingGuesses,
     /// A night went by without a backup.
@@ -42,6 +45,10 @@ pub enum Trouble<'a> {
     NoKeys {
         provider: &'a str,
     },
+    ModelGone {
+        provider: &'a str,
+        wire_model: &'a str,
+    },
     Incident {
         provider: &'a str,
         class: &'a str,
@@ -55,12 +62,25 @@ pub enum Trouble<'a> {
         subject: String,
         says: String,
     },
+    /// A processor that does not do as asked, the payment at which that was noticed where it was at one, and why.
+    Processor {
+        subject: String,
+        title: String,
+        says: String,
+        invoice: Option<i64>,
+    },
     QueueStuck {
         minutes: i64,
     },
     DeadJob {
         id: i64,
         class: &'a str,
+        attempts: i32,
+    },
+    /// The newest of its jobs, and its name with its arguments.
+    DeadTask {
+        id: i64,
+        task: String,
         attempts: i32,
     },
     PairingGuesses,
@@ -76,11 +96,12 @@ impl Trouble<'_> {
             Self::KeyOut { .. } => Kind::KeyOut,
             Self::FewKeys { .. } => Kind::FewKeys,
             Self::NoKeys { .. } => Kind::NoKeys,
+            Self::ModelGone { .. } => Kind::ModelGone,
             Self::Incident { .. } => Kind::Incident,
             Self::BalanceLow { .. } => Kind::BalanceLow,
-            Self::Payment { .. } => Kind::Payment,
+            Self::Payment { .. } | Self::Processor { .. } => Kind::Payment,
             Self::QueueStuck { .. } => Kind::QueueStuck,
-            Self::DeadJob { .. } => Kind::DeadJob,
+            Self::DeadJob { .. } | Self::DeadTask { .. } => Kind::DeadJob,
             Self::PairingGuesses => Kind::PairingGuesses,
             Self::BackupOld { .. } => Kind::BackupOld,
         }
@@ -93,8 +114,10 @@ impl Trouble<'_> {
             Self::FewKeys { provider } | Self::NoKeys { provider } | Self::Incident { provider, .. } => {
                 (*provider).to_owned()
             }
-            Self::Payment { subject, .. } => subject.clone(),
+            Self::ModelGone { provider, wire_model } => format!("{provider}/{wire_model}"),
+            Self::Payment { subject, .. } | Self::Processor { subject, .. } => subject.clone(),
             Self::DeadJob { id, .. } => format!("job:{id}"),
+            Self::DeadTask { task, .. } => format!("task:{task}"),
             Self::QueueStuck { .. } | Self::PairingGuesses | Self::BackupOld { .. } => "all".to_owned(),
         }
     }
@@ -120,6 +143,10 @@ impl Trouble<'_> {
                 "title": format!("No {provider} key works now"),
                 "says": "Nobody gets a picture until a key is active again.",
             }),
+            Self::ModelGone { provider, wire_model } => json!({
+                "title": format!("No {provider} key may use {wire_model}"),
+                "says": "Nobody gets a picture of this model. nproxy doctor says whether it is retired and what to do.",
+            }),
             Self::Incident { provider, class } => json!({
                 "title": format!("{provider} is unwell"),
                 "says": format!("Several keys fail alike ({class}). No key is blamed; people wait inside their time."),
@@ -130,6 +157,7 @@ impl Trouble<'_> {
                 "says": format!("{} are left.", dollars(*micros)),
             }),
             Self::Payment { says, .. } => json!({ "title": "A payment needs a look", "says": says }),
+            Self::Processor { title, says, invoice, .. } => json!({ "title": title, "says": says, "invoice": invoice }),
             Self::QueueStuck { minutes } => json!({
                 "title": "The job queue stands still",
                 "says": format!("A job that is due has waited for {minutes} minutes. Is a worker running?"),
@@ -139,6 +167,13 @@ impl Trouble<'_> {
                 "says": format!(
                     "Job {id} failed {attempts} times and is not tried again. nproxy task job_list shows why, \
                      nproxy task job_retry job:{id} tries it once more."
+                ),
+            }),
+            Self::DeadTask { id, task, attempts } => json!({
+                "title": format!("A task fails: {task}"),
+                "says": format!(
+                    "Job {id} failed {attempts} times; the next one that works ends this. nproxy task job_list shows why, \
+                     nproxy task job_retry job:{id} tries it now."
                 ),
             }),
             Self::PairingGuesses => json!({

@@ -2,10 +2,14 @@
 //! clock wherever it is asked, so nothing waits for this.
 
 use loco_rs::{Result, app::AppContext};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    prelude::DateTimeUtc,
+};
 
 use super::{Closed, Column, Entity, locked};
 use crate::models::{
+    OneByOne,
     activities::Actor,
     begin, clock,
     ledger_entries::{Kind, Movement},
@@ -17,20 +21,27 @@ const PAGE: u64 = 200;
 /// Writes off every month that is over; how many there were. Scheduled, and safe at any time, twice and at once.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database does not answer, or something is wrong with a month; all others were written off.
 pub async fn expire_due(ctx: &AppContext) -> Result<usize> {
-    let mut written_off = 0;
+    let (mut written_off, mut months, mut after) = (0, OneByOne::default(), None);
     loop {
-        let due = due(ctx).await?;
-        for id in &due {
-            let txn = begin(&ctx.db).await?;
-            written_off += usize::from(expire(&txn, *id).await?);
-            txn.commit().await?;
+        let due = due(ctx, after).await?;
+        for (id, _) in &due {
+            let expired = write_off(ctx, *id).await;
+            written_off += usize::from(months.came(expired, "a month could not be written off", *id)?);
         }
-        if (due.len() as u64) < PAGE {
-            return Ok(written_off);
+        match due.last() {
+            Some(last) if due.len() as u64 == PAGE => after = Some(*last),
+            Some(_) | None => return months.end(written_off),
         }
     }
+}
+
+async fn write_off(ctx: &AppContext, id: i64) -> Result<bool> {
+    let txn = begin(&ctx.db).await?;
+    let expired = expire(&txn, id).await?;
+    txn.commit().await?;
+    Ok(expired)
 }
 
 /// Writes off one month, once it is over; `false` when it is not, or when somebody else did before. What runs under way
@@ -52,14 +63,21 @@ pub async fn expire(txn: &DatabaseTransaction, id: i64) -> Result<bool> {
     Ok(true)
 }
 
-async fn due(ctx: &AppContext) -> Result<Vec<i64>> {
+/// A page of those behind `after`, each with when it was over: one that resists is not come to again.
+async fn due(ctx: &AppContext, after: Option<(i64, DateTimeUtc)>) -> Result<Vec<(i64, DateTimeUtc)>> {
+    let behind = after.map(|(id, end)| {
+        let at_once = Condition::all().add(Column::ExpiresAt.eq(end)).add(Column::Id.gt(id));
+        Condition::any().add(Column::ExpiresAt.gt(end)).add(at_once)
+    });
     Ok(Entity::find()
         .select_only()
-        .column(Column::Id)
+        .columns([Column::Id, Column::ExpiresAt])
         .filter(Column::ExpiredAt.is_null())
         .filter(Column::RevokedAt.is_null())
         .filter(Column::ExpiresAt.lte(clock::now(&ctx.db).await?))
+        .filter(Condition::all().add_option(behind))
         .order_by_asc(Column::ExpiresAt)
+        .order_by_asc(Column::Id)
         .limit(PAGE)
         .into_tuple()
         .all(&ctx.db)

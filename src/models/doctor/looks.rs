@@ -5,7 +5,7 @@ use loco_rs::Result;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, Statement};
 
 use super::{
-    super::{activities, vault::rotation},
+    super::{activities, job_queue, vault::rotation},
     Finding, Ground, NAMED,
     rules::Look,
     statement,
@@ -30,6 +30,7 @@ pub(super) async fn look<C: ConnectionTrait>(ground: &Ground<'_, C>, look: &Look
         Look::Seals => seals(ground).await,
         Look::References => references(ground.db).await,
         Look::Timetable => timetable(ground).await,
+        Look::GivenUp => given_up(ground.db).await,
     }
 }
 
@@ -94,6 +95,15 @@ async fn references(db: &impl ConnectionTrait) -> Result<Vec<Finding>> {
         }
     }
     Ok(findings)
+}
+
+async fn given_up(db: &impl ConnectionTrait) -> Result<Vec<Finding>> {
+    let given_up = job_queue::given_up(db).await?;
+    let named = given_up.into_iter().take(NAMED + 1).map(|job| {
+        let reason = job.reason.as_deref().unwrap_or("no reason");
+        Finding::new(format!("job {}", job.id), format!("{} after {} attempts: {reason}", job.class, job.attempts))
+    });
+    Ok(named.collect())
 }
 
 async fn timetable<C: ConnectionTrait>(ground: &Ground<'_, C>) -> Result<Vec<Finding>> {

@@ -35,6 +35,8 @@ pub enum Look {
     References,
     /// Entries of the timetable that have not ticked.
     Timetable,
+    /// Jobs that somebody should look after: those that admins are told of.
+    GivenUp,
 }
 
 const fn rule(name: &'static str, look: Look, mend: &'static str) -> Rule {

@@ -11,11 +11,11 @@ use tokio::time::{Instant, timeout};
 
 use super::{Check, Finding};
 use crate::{
-    adapters::{mail, storage::Store},
+    adapters::{images::Failure, mail, storage::Store},
     context::Nproxy,
     models::{
         backups, clock,
-        provider_keys::{self, State, check},
+        provider_keys::{self, State, check, exclusions},
         proxies,
         room::{self, MIB},
     },
@@ -36,6 +36,9 @@ const SKEW: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
 /// Keys and proxies asked at the same time, and of each so many.
 const AT_ONCE: usize = 8;
 const ASKED: usize = 50;
+
+/// Keys that are asked for the models of their vendor, until one is answered.
+const LISTERS: usize = 2;
 
 /// What was seen, and what is wrong with it.
 type Seen = Result<(String, Vec<Finding>)>;
@@ -69,6 +72,12 @@ const PARTS: &[Part] = &[
         name: "provider_keys",
         look: |ctx| Box::pin(keys(ctx)),
         mend: "nproxy task key_list; nproxy task key_activate key:LABEL, or key_add for another",
+    },
+    Part {
+        name: "models",
+        look: |ctx| Box::pin(models(ctx)),
+        mend: "config/catalogue.yaml: a wire_model that the vendor lists, and start again; if it may be used after all, \
+               nproxy task key_disable key:LABEL and key_activate key:LABEL have it tried at once",
     },
     Part {
         name: "proxies",
@@ -207,6 +216,59 @@ async fn ask_key(ctx: &AppContext, key: provider_keys::Model) -> Option<Finding>
         Err(error) => error.to_string(),
     };
     Some(Finding::new(format!("key {}", key.label), why))
+}
+
+/// Whether the vendors have what the catalogue offers: by their lists, and by what they said when they were asked for it.
+async fn models(ctx: &AppContext) -> Seen {
+    let offered = exclusions::of_catalogue(ctx, &ctx.db).await?;
+    let providers: BTreeSet<&str> = offered.iter().map(|model| model.provider.as_str()).collect();
+    let (mut says, mut findings) = (Vec::new(), Vec::new());
+    for provider in providers {
+        match list_of(ctx, provider).await? {
+            List::Told(ids) => {
+                says.push(format!("{provider} lists {}", ids.len()));
+                let missing = offered.iter().filter(|it| it.provider == provider && !ids.contains(&it.wire_model));
+                let why = format!("{provider} does not list it: retired, or not for our keys");
+                findings.extend(missing.map(|it| Finding::new(it.wire_model.as_str(), why.as_str())));
+            }
+            List::NotKept => says.push(format!("{provider} keeps no list")),
+            List::NobodyAsks => says.push(format!("{provider} has no key to ask with")),
+            List::Failed(failure) => {
+                findings.push(Finding::new(provider, format!("cannot be asked for its models: {failure}")));
+            }
+        }
+    }
+    for model in &offered {
+        if model.is_gone() {
+            let why = "was refused to every key at work: nobody gets a picture of it";
+            findings.push(Finding::new(model.wire_model.as_str(), why));
+        } else if model.refused_to > 0 {
+            says.push(format!("{} may not be used by {} of the keys", model.wire_model, model.refused_to));
+        }
+    }
+    Ok((says.join(", "), findings))
+}
+
+/// What a vendor says of its models.
+enum List {
+    Told(Vec<String>),
+    NotKept,
+    NobodyAsks,
+    Failed(Failure),
+}
+
+async fn list_of(ctx: &AppContext, provider: &str) -> Result<List> {
+    let mut keys = provider_keys::list(&ctx.db).await?;
+    keys.retain(|key| key.provider == provider && key.state() == State::Active);
+    let mut list = List::NobodyAsks;
+    for key in keys.iter().take(LISTERS) {
+        list = match check::models(ctx, key).await {
+            Ok(Some(ids)) => return Ok(List::Told(ids)),
+            Ok(None) => return Ok(List::NotKept),
+            Err(failure) => List::Failed(failure),
+        };
+    }
+    Ok(list)
 }
 
 fn is_fit(key: &provider_keys::Model, now: DateTimeUtc) -> bool {

@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use super::{Column, Entity, LIVE, Model, Reason};
 use crate::{
     context::Nproxy,
-    models::{begin, clock, provider_keys},
+    models::{OneByOne, begin, clock, provider_keys},
     workers::{
         Durable,
         fulfil_run::{FulfilRun, Order},
@@ -35,20 +35,22 @@ pub struct Recovered {
 /// Scheduled, and safe to run by hand at any time.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database does not answer, or something is wrong with a run; all others were recovered.
 pub async fn recover_stuck(ctx: &AppContext) -> Result<Recovered> {
     let now = clock::now(&ctx.db).await?;
-    let mut recovered = Recovered::default();
+    let (mut recovered, mut runs) = (Recovered::default(), OneByOne::default());
     let live = || Entity::find().filter(Column::State.is_in(LIVE)).order_by_asc(Column::DeadlineAt).limit(AT_ONCE);
     for run in live().filter(Column::DeadlineAt.lte(now - AFTER_DEADLINE)).all(&ctx.db).await? {
-        recovered.ended += usize::from(run.settle(ctx, Reason::Deadline).await?);
+        let ended = run.settle(ctx, Reason::Deadline).await;
+        recovered.ended += usize::from(runs.came(ended, "a run could not be ended", run.id)?);
     }
     let forgotten = live().filter(Column::DeadlineAt.gt(now)).filter(Column::CreatedAt.lte(now - WITHOUT_JOB));
     for run in forgotten.all(&ctx.db).await? {
-        recovered.handed_on += usize::from(run.hand_on(ctx).await?);
+        let handed_on = run.hand_on(ctx).await;
+        recovered.handed_on += usize::from(runs.came(handed_on, "a run could not be handed on", run.id)?);
     }
     recovered.keys_freed = provider_keys::take_back_expired(ctx).await?;
-    Ok(recovered)
+    runs.end(recovered)
 }
 
 impl Model {

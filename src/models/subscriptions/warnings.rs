@@ -10,6 +10,7 @@ use super::cycles;
 use crate::{
     context::Nproxy,
     models::{
+        OneByOne,
         allowances::{self, Model},
         begin, clock, invoices,
         notifications::{self, Kind},
@@ -96,19 +97,20 @@ pub async fn warning(db: &impl ConnectionTrait, user_id: i64, now: DateTimeUtc) 
 /// time, twice and at once.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database does not answer, or somebody could not be told; all others were.
 pub async fn warn_due(ctx: &AppContext) -> Result<usize> {
     let now = clock::now(&ctx.db).await?;
     let window = (now - NEWS, now + Stage::SevenDays.begins());
-    let (mut told, mut after) = (0, 0);
+    let (mut told, mut months, mut after) = (0, OneByOne::default(), 0);
     loop {
         let ending = allowances::ending(&ctx.db, window, after, PAGE).await?;
         for month in &ending {
-            told += usize::from(warn(ctx, month, now).await?);
+            let warned = warn(ctx, month, now).await;
+            told += usize::from(months.came(warned, "the end of a month could not be told", month.id)?);
         }
         match ending.last() {
             Some(last) if ending.len() as u64 == PAGE => after = last.id,
-            Some(_) | None => return Ok(told),
+            Some(_) | None => return months.end(told),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Money, jobs, and the history of both.
 
 use super::{
-    Look::{Chain, Each, References, Rows, Timetable},
+    Look::{Chain, Each, GivenUp, References, Rows, Timetable},
     Rule, moving, rule,
 };
 
@@ -100,14 +100,7 @@ pub(super) const JOBS: &[Rule] = &[
     ),
     rule(
         "no_job_was_given_up",
-        Rows(
-            "SELECT 'job ' || id AS row_name, class || ' after ' || attempts || ' attempts: ' ||
-                    SUBSTR(COALESCE(last_error, 'no reason'), 1, 120) AS says
-             FROM jobs j
-             WHERE state = 'dead' AND COALESCE(last_error, '') <> 'cancelled'
-               AND NOT EXISTS (SELECT 1 FROM jobs later WHERE later.class = j.class AND later.args = j.args
-                               AND later.id > j.id AND later.state = 'done')",
-        ),
+        GivenUp,
         "nproxy task job_retry job:ID once its reason is gone; nproxy task job_discard job:ID lets it go",
     ),
     moving("the_timetable_is_kept", Timetable, RUNNER),

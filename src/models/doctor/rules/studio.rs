@@ -164,12 +164,12 @@ pub(super) const STORE: &[Rule] = &[
                             (p.value ->> 'key') || ' is ' || COALESCE(o.state, 'unknown to the store') AS says
                      FROM exports e JOIN json_each(e.parts) p
                           LEFT JOIN storage_objects o ON o.storage_key = p.value ->> 'key'
-                     WHERE e.state = 'ready' AND COALESCE(o.state, '') <> 'live'",
+                     WHERE e.state = 'ready' AND e.expires_at > AGO(0) AND COALESCE(o.state, '') <> 'live'",
             postgres: "SELECT 'export ' || e.id AS row_name,
                               (p.value ->> 'key') || ' is ' || COALESCE(o.state, 'unknown to the store') AS says
                        FROM exports e CROSS JOIN LATERAL jsonb_array_elements(CAST(e.parts AS JSONB)) AS p(value)
                             LEFT JOIN storage_objects o ON o.storage_key = p.value ->> 'key'
-                       WHERE e.state = 'ready' AND COALESCE(o.state, '') <> 'live'",
+                       WHERE e.state = 'ready' AND e.expires_at > AGO(0) AND COALESCE(o.state, '') <> 'live'",
         },
         "set the row to gone: its person orders another archive",
     ),
@@ -182,7 +182,8 @@ pub(super) const STORE: &[Rule] = &[
              SELECT 'export ' || id, 'still there, though its time ended at ' || expires_at
              FROM exports WHERE state = 'ready' AND expires_at < AGO(93600)",
         ),
-        "nproxy task object_sweep lets old ones go; nproxy task job_list says why one is not packed",
+        "nproxy task job_list says why one is not packed; nproxy task object_sweep lets go what is old, and what was not \
+         packed for two days",
     ),
     moving(
         "what_is_doomed_goes",
