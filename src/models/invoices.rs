@@ -1,6 +1,7 @@
 //! What somebody is to pay, and what became of it. An invoice moves forward only, by rank, and only what the processor
 //! tells when it is asked makes it `paid`; that is also the moment in which the month is given.
 
+mod alarms;
 mod apply;
 mod by_hand;
 mod checkout;
@@ -26,7 +27,7 @@ use super::{
     catalogue::Offer,
     text,
 };
-use crate::adapters::payments::{Price, Status, manual};
+use crate::adapters::payments::{Price, Status, manual, nowpayments};
 
 pub use super::_entities::invoices::Model;
 pub use apply::{Applied, apply};
@@ -211,6 +212,24 @@ impl Model {
     #[must_use]
     pub fn is_by_hand(&self) -> bool {
         self.processor == manual::NAME
+    }
+
+    /// Whether what is missing can be sent after. Where each transfer is a payment of its own it is added to none, and the
+    /// checkout asks for the whole price again.
+    #[must_use]
+    pub fn takes_the_rest(&self) -> bool {
+        self.processor != nowpayments::NAME
+    }
+
+    /// A part arrived, and only a person of the shop can make something of it.
+    #[must_use]
+    pub fn is_stuck_at(&self, now: DateTimeUtc) -> bool {
+        let is_in_part = match self.state_at(now) {
+            State::Underpaid => true,
+            State::Expired | State::Canceled => self.paid_minor > 0 && self.rest_minor() > 0,
+            State::New | State::Pending | State::Confirming | State::Paid | State::Refunded => false,
+        };
+        is_in_part && !self.takes_the_rest()
     }
 
     /// What is still to be paid, in minor units.

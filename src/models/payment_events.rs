@@ -1,5 +1,5 @@
 //! The inbox of webhooks: written once, answered, and looked at afterwards. What a webhook says decides nothing; it makes
-//! us ask. Rows are never changed.
+//! us ask, and where the processor could not tell, an admin. Rows are never changed.
 
 use bytes::Bytes;
 use loco_rs::{Result, app::AppContext};
@@ -57,7 +57,10 @@ pub async fn receive(ctx: &AppContext, processor: &str, headers: &HeaderMap, bod
     };
     let txn = begin(&ctx.db).await?;
     let (reference, order) = (event.reference.as_deref(), event.order_id.as_deref());
-    let invoice = invoices::named(&txn, name, reference, order).await?;
+    let invoice = match (invoices::named(&txn, name, reference, order).await?, &event.parent) {
+        (None, Some(parent)) => of_payment(&txn, name, parent).await?,
+        (named, _) => named,
+    };
     if !write(&txn, name, &event, invoice.as_ref().map(|invoice| invoice.id), body).await? {
         txn.rollback().await?;
         return Ok(Reception::Known);
@@ -68,6 +71,9 @@ pub async fn receive(ctx: &AppContext, processor: &str, headers: &HeaderMap, bod
         return Ok(Reception::NotOurs);
     };
     let job = ApplyPayment::enqueue(&txn, &Due { invoice: invoice.id }).await?;
+    if event.is_refund {
+        invoice.report_refund(&txn).await?;
+    }
     txn.commit().await?;
     ctx.parts().jobs().hint(&[job]).await;
     Ok(Reception::Received)
@@ -108,6 +114,20 @@ async fn write(
         }
     }
     Ok(true)
+}
+
+/// The invoice of a payment that was told of before.
+async fn of_payment(db: &impl ConnectionTrait, processor: &str, payment: &str) -> Result<Option<invoices::Model>> {
+    let told = Entity::find()
+        .filter(Column::Processor.eq(processor))
+        .filter(Column::Payment.eq(payment))
+        .filter(Column::InvoiceId.is_not_null())
+        .one(db)
+        .await?;
+    match told.and_then(|event| event.invoice_id) {
+        Some(id) => invoices::by_id(db, id).await,
+        None => Ok(None),
+    }
 }
 
 /// The ids of single payments that webhooks have told of.

@@ -50,6 +50,7 @@ fn told(status: Status) -> Truth {
         overpaid: false,
         marked: false,
         payments: Vec::new(),
+        unlisted: None,
     }
 }
 

@@ -7,10 +7,15 @@ pub struct Event {
     pub reference: Option<String>,
     /// The payment it is about. Store it beside the reference: `NOWPayments` can be asked for nothing else.
     pub payment: Option<String>,
+    /// Set on money that was sent again to an old address: the payment that it was sent to. Where nothing else names an
+    /// order, this leads to it.
+    pub parent: Option<String>,
     /// The order id we gave.
     pub order_id: Option<String>,
     /// The processor's word for what happened (`InvoiceSettled`, `partially_paid`), for operators' eyes only.
     pub kind: String,
+    /// Money goes back, and no [`Truth`](super::Truth) will ever tell of it.
+    pub is_refund: bool,
     /// The processor says that it tells us again.
     pub redelivery: bool,
 }

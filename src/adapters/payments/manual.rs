@@ -72,6 +72,7 @@ impl Manual {
             overpaid: false,
             marked: false,
             payments: Vec::new(),
+            unlisted: None,
         }
     }
 }

@@ -4,8 +4,9 @@
 //! and there may be several. `GET /v1/payment/{id}` asks for one with the key alone; the way from an invoice to its
 //! payments (`GET /v1/payment/?invoiceId=`) wants a token that is had with the account's mail address and password.
 //! So the invoice id is the reference, and the ids of payments are collected from notifications and earlier truths.
-//! With the account set, lost notifications are found by asking; without it they are not. There is no way to search for
-//! an invoice. Refunds are made by people and appear as `refunded`.
+//! With the account set, lost notifications are found by asking; without it they are not, and while its sign-in is refused
+//! the key alone tells of the payments that are known. There is no way to search for an invoice. Refunds are made by
+//! people and appear as `refunded`.
 
 mod canonical;
 mod literal;
@@ -148,11 +149,16 @@ impl Nowpayments {
         if !is_id(reference) {
             return Err(not_found("no id of this processor looks like this"));
         }
-        let mut told: Vec<Told> = match self.sign_in(http).await? {
-            Some(token) => self.list(http, &token, &[("invoiceId", reference)]).await?,
-            None => Vec::new(),
-        };
         let mut waiting: BTreeSet<String> = payments.iter().filter(|it| is_id(it)).cloned().collect();
+        let (mut told, unlisted) = match self.listed(http, reference).await {
+            Ok(told) => (told, None),
+            // Only a person mends the account, and who has paid does not wait for that. Where no payment is known nothing
+            // can be said: it is asked for until the list is back.
+            Err(failure @ (Failure::Unauthorized { .. } | Failure::Refused { .. })) if !waiting.is_empty() => {
+                (Vec::new(), Some(failure))
+            }
+            Err(failure) => return Err(failure),
+        };
         waiting.extend(told.iter().flat_map(|it| it.children.clone()).filter(|it| is_id(it)));
         while let Some(id) = waiting.pop_first() {
             if told.iter().any(|it| it.id == id) {
@@ -175,7 +181,9 @@ impl Nowpayments {
         if told.iter().any(|it| it.invoice.as_deref().is_some_and(|it| it != reference)) {
             return Err(not_found("a payment belongs to another invoice"));
         }
-        reading::truth(reference, &told).map_err(|what| Failure::Garbage { evidence: Evidence::new(None, what, &[]) })
+        let truth = reading::truth(reference, &told);
+        let truth = truth.map_err(|what| Failure::Garbage { evidence: Evidence::new(None, what, &[]) })?;
+        Ok(Truth { unlisted, ..truth })
     }
 
     pub(super) async fn recent(&self, http: &Http, since: DateTime<Utc>) -> Result<Option<Vec<Truth>>, Failure> {
@@ -201,6 +209,14 @@ impl Nowpayments {
         let reply = self.call(http, &["payment", id], &[], None, None, &private).await?;
         let told = read(&reply)?;
         if told.id == id { Ok(told) } else { Err(reply.garbage("another payment than the one asked for")) }
+    }
+
+    /// The payments of an invoice as the account lists them; none if no account is set.
+    async fn listed(&self, http: &Http, reference: &str) -> Result<Vec<Told>, Failure> {
+        match self.sign_in(http).await? {
+            Some(token) => self.list(http, &token, &[("invoiceId", reference)]).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// All payments of a query, page by page.

@@ -55,6 +55,9 @@ pub struct Method {
     pub network: String,
     /// What is still to be sent, in `currency`, exactly as the processor wrote it.
     pub due: String,
+    /// What one of `currency` is worth in the currency of the price, as the processor wrote it; `None` where nobody kept it.
+    #[serde(default)]
+    pub rate: Option<String>,
     /// Address or Lightning invoice.
     pub destination: String,
     /// `bitcoin:…` or `lightning:…`, for a wallet and for the QR code.

@@ -1,4 +1,4 @@
-use super::Price;
+use super::{Failure, Price};
 
 /// The state of a checkout as the processor tells it when asked, in our own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Truth {
     pub marked: bool,
     /// The single payments as far as the processor tells them. Their ids are worth storing.
     pub payments: Vec<Payment>,
+    /// Why the account's own list of them was not to be had: one whose notification was lost is missing here.
+    pub unlisted: Option<Failure>,
 }
 
 /// Where a checkout stands. The order is that of an invoice's life, not of importance.

@@ -53,12 +53,16 @@ pub async fn apply(ctx: &AppContext, id: i64) -> Result<Applied> {
             Ok(applied)
         }
         Ok(None) => {
+            let txn = begin(&ctx.db).await?;
+            invoice.is_answered(&txn).await?;
+            txn.commit().await?;
             invoice.expire_by_clock(ctx).await?;
             Ok(Applied::NoCheckout)
         }
         Err(Trouble::Processor(failure)) => {
             if failure.needs_operator() {
                 tracing::error!(invoice.id = id, processor = invoice.processor, %failure, "a payment cannot be checked");
+                invoice.report_unanswered(ctx, &failure).await?;
             } else {
                 tracing::warn!(invoice.id = id, processor = invoice.processor, %failure, "a payment cannot be checked");
             }
@@ -94,7 +98,7 @@ async fn fetch(ctx: &AppContext, processor: &Processor, invoice: &Model) -> Resu
         None => {
             // A checkout may exist that we have not heard of.
             let Some(found) = processor.find(parts.till(), &invoice.order_id()).await? else { return Ok(None) };
-            invoice.adopt(&ctx.db, &found).await?;
+            invoice.adopt(ctx, &found).await?;
             found.reference
         }
     };
@@ -114,6 +118,7 @@ pub(super) async fn believe(ctx: &AppContext, invoice: &Model, truth: &Truth) ->
         let txn = begin(&ctx.db).await?;
         alerts::raise(&txn, &alerts::Trouble::Payment { subject: format!("invoice:{}:mismatch", invoice.id), says })
             .await?;
+        invoice.is_answered(&txn).await?;
         txn.commit().await?;
         return Ok(Applied::Mismatched(mismatch));
     }
@@ -123,6 +128,8 @@ pub(super) async fn believe(ctx: &AppContext, invoice: &Model, truth: &Truth) ->
     let invoice = invoice.again(&txn).await?;
     let (from, to) = (invoice.state(), invoice.after(truth));
     if from == to && !invoice.is_news(truth) {
+        invoice.report(&txn, truth, to).await?;
+        txn.commit().await?;
         return Ok(Applied::Stands(from, false));
     }
     let just_paid = to == State::Paid && from != to;
@@ -135,6 +142,7 @@ pub(super) async fn believe(ctx: &AppContext, invoice: &Model, truth: &Truth) ->
     } else {
         None
     };
+    invoice.report(&txn, truth, to).await?;
     txn.commit().await?;
     ctx.parts().jobs().hint(told.as_slice()).await;
     if from != to {
@@ -174,7 +182,6 @@ impl Model {
         truth.paid_minor > self.paid_minor
             || (truth.late && !self.late)
             || (truth.overpaid && !self.overpaid)
-            || (truth.marked && !self.marked)
             || self.payments_with(truth) != self.known_payments()
     }
 
@@ -182,16 +189,19 @@ impl Model {
     async fn take_over(&self, txn: &DatabaseTransaction, truth: &Truth, to: State) -> Result<()> {
         let now = clock::now(txn).await?;
         let from = self.state();
+        let just_paid = to == State::Paid && from != to;
         let late = self.late || truth.late || (from == State::Expired && to == State::Paid);
+        // By a person who calls it paid. Who calls it anything else marks nothing: what is marked is compared with nobody.
+        let marked = self.marked || (truth.marked && just_paid);
         let mut update = Entity::update_many()
             .col_expr(Column::State, Expr::value(text(to)))
             .col_expr(Column::PaidMinor, Expr::value(Ord::max(self.paid_minor, truth.paid_minor)))
             .col_expr(Column::Late, Expr::value(late))
             .col_expr(Column::Overpaid, Expr::value(self.overpaid || truth.overpaid))
-            .col_expr(Column::Marked, Expr::value(self.marked || truth.marked))
+            .col_expr(Column::Marked, Expr::value(marked))
             .col_expr(Column::Payments, Expr::value(json!(self.payments_with(truth))))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1));
-        if to == State::Paid && from != to {
+        if just_paid {
             update = update
                 .col_expr(Column::PaidAt, Expr::value(now))
                 .col_expr(Column::NextPollAt, Expr::value(None::<chrono::DateTime<chrono::Utc>>));

@@ -83,6 +83,7 @@ pub(in crate::models) async fn mark_paid_in(
     invoice.mark(txn).await?;
     let month = invoice.give(txn, actor, reason).await?;
     let receipt = invoice.tell(txn, Notice::Receipt).await?;
+    invoice.is_settled(txn).await?;
     Ok((Marking::Marked(month), receipt))
 }
 
@@ -137,6 +138,7 @@ pub async fn refund(ctx: &AppContext, invoice: &Model, actor: &Actor, reason: &s
     }
     let standing = invoice.take_back(&txn, actor, reason).await?;
     let told = invoice.tell(&txn, Notice::Refunded).await?;
+    invoice.is_given_back(&txn).await?;
     txn.commit().await?;
     ctx.parts().jobs().hint(told.as_slice()).await;
     Ok(Refunding::Refunded(standing))

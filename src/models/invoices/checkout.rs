@@ -143,8 +143,8 @@ impl Model {
         // Whoever pays comes back to this invoice, on whatever device and signed in or not.
         let back = links::link(ctx, &self)?.parse().map_err(Error::wrap)?;
         match self.ask_for_checkout(ctx, processor, &back).await {
-            Ok(checkout) => self.adopt(&ctx.db, &checkout).await?,
-            Err(failure) => self.give_opening_back(&ctx.db, &failure).await?,
+            Ok(checkout) => self.adopt(ctx, &checkout).await?,
+            Err(failure) => self.give_opening_back(ctx, &failure).await?,
         }
         self.again(&ctx.db).await
     }
@@ -187,27 +187,33 @@ impl Model {
     }
 
     /// The next request may ask at once; that somebody asked stays known.
-    async fn give_opening_back(&self, db: &impl ConnectionTrait, failure: &Failure) -> Result<()> {
+    async fn give_opening_back(&self, ctx: &AppContext, failure: &Failure) -> Result<()> {
         if failure.needs_operator() {
             tracing::error!(invoice.id = self.id, processor = self.processor, %failure, "no checkout could be opened");
         } else {
             tracing::warn!(invoice.id = self.id, processor = self.processor, %failure, "no checkout could be opened");
         }
+        let txn = begin(&ctx.db).await?;
         Entity::update_many()
-            .col_expr(Column::OpeningUntil, Expr::value(clock::now(db).await?))
+            .col_expr(Column::OpeningUntil, Expr::value(clock::now(&txn).await?))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1))
             .filter(Column::Id.eq(self.id))
             .filter(Column::ProcessorRef.is_null())
-            .exec(db)
+            .exec(&txn)
             .await?;
+        if failure.needs_operator() {
+            self.follow_checkouts(&txn, Some(failure)).await?;
+        }
+        txn.commit().await?;
         Ok(())
     }
 
     /// The checkout that the processor has for this order; the first one stays. The time to pay begins with it.
-    pub(super) async fn adopt(&self, db: &impl ConnectionTrait, checkout: &Checkout) -> Result<()> {
+    pub(super) async fn adopt(&self, ctx: &AppContext, checkout: &Checkout) -> Result<()> {
+        let txn = begin(&ctx.db).await?;
         let expires_at = match checkout.expires_at {
             Some(told) => told,
-            None => clock::now(db).await? + LIFE,
+            None => clock::now(&txn).await? + LIFE,
         };
         Entity::update_many()
             .col_expr(Column::ProcessorRef, Expr::value(checkout.reference.clone()))
@@ -217,8 +223,10 @@ impl Model {
             .col_expr(Column::Version, Expr::col(Column::Version).add(1))
             .filter(Column::Id.eq(self.id))
             .filter(Column::ProcessorRef.is_null())
-            .exec(db)
+            .exec(&txn)
             .await?;
+        self.follow_checkouts(&txn, None).await?;
+        txn.commit().await?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{Applied, Column, Entity, State, apply::believe, named};
+use super::{Applied, Column, Entity, State, alarms::answers_again, apply::believe, named};
 use crate::{
     adapters::payments::{Status, Truth},
     context::Nproxy,
@@ -59,10 +59,15 @@ impl Finding {
             Self::Activated(_) => return None,
             Self::NotPaidThere { invoice, .. } => format!("{COMPARED}invoice:{invoice}:not_paid_there"),
             Self::NotOurs { invoice, .. } => format!("{COMPARED}invoice:{invoice}:not_ours"),
-            Self::Silent { processor, .. } => format!("{COMPARED}{processor}:silent"),
+            Self::Silent { processor, .. } => silent(processor),
         };
         Some((subject, self.in_words()))
     }
+}
+
+/// By which admins are told that a processor does not list what it has, whoever notices.
+pub(super) fn silent(processor: &str) -> String {
+    format!("{COMPARED}{processor}:silent")
 }
 
 /// One pass over what the processors have had in the last three days.
@@ -72,7 +77,7 @@ impl Finding {
 pub async fn reconcile(ctx: &AppContext) -> Result<Vec<Finding>> {
     let parts = ctx.parts();
     let since = clock::now(&ctx.db).await? - LOOKED_BACK;
-    let mut findings = Vec::new();
+    let (mut findings, mut listed) = (Vec::new(), Vec::new());
     for processor in parts.processors() {
         let name = processor.name();
         let truths = match processor.recent(parts.till(), since).await {
@@ -86,6 +91,7 @@ pub async fn reconcile(ctx: &AppContext) -> Result<Vec<Finding>> {
                 continue;
             }
         };
+        listed.push(name);
         for truth in &truths {
             findings.extend(compare(ctx, name, truth).await?);
         }
@@ -111,6 +117,9 @@ pub async fn reconcile(ctx: &AppContext) -> Result<Vec<Finding>> {
     }
     let txn = begin(&ctx.db).await?;
     alerts::payments(&txn, COMPARED, findings.iter().filter_map(Finding::alert).collect()).await?;
+    for processor in listed {
+        answers_again(&txn, processor).await?;
+    }
     txn.commit().await?;
     Ok(findings)
 }

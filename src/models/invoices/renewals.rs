@@ -12,7 +12,7 @@ use super::{Column, Entity, Kind, State, checkout::draft, unfinished};
 use crate::{
     adapters::payments::Processor,
     context::{Nproxy, Parts},
-    models::{allowances, begin, clock, subscriptions, text, users},
+    models::{OneByOne, allowances, begin, clock, subscriptions, text, users},
 };
 
 /// So long before the end it is there.
@@ -27,18 +27,19 @@ const PAGE: u64 = 200;
 /// any time, twice and at once: one that is open is used again, and one that ran out in this time is not replaced.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database does not answer, or an invoice could not be laid ready; all others were.
 pub async fn prepare_renewals(ctx: &AppContext) -> Result<usize> {
     let now = clock::now(&ctx.db).await?;
-    let (mut prepared, mut after) = (0, 0);
+    let (mut prepared, mut months, mut after) = (0, OneByOne::default(), 0);
     loop {
         let ending = allowances::ending(&ctx.db, (now, now + READY), after, PAGE).await?;
         for month in &ending {
-            prepared += usize::from(prepare(ctx, month, now).await?);
+            let is_new = prepare(ctx, month, now).await;
+            prepared += usize::from(months.came(is_new, "a renewal could not be laid ready", month.id)?);
         }
         match ending.last() {
             Some(last) if ending.len() as u64 == PAGE => after = last.id,
-            Some(_) | None => return Ok(prepared),
+            Some(_) | None => return months.end(prepared),
         }
     }
 }

@@ -258,6 +258,12 @@ async fn several_payments_make_one_truth() {
     let truth = summed(vec![of(1, "expired", "0"), again.clone()]).await.unwrap();
     assert_eq!((truth.status, truth.paid_minor, truth.redeposited_minor), (Status::Expired, 0, 999));
     assert_eq!(truth.payments[1].parent.as_deref(), Some("1"));
+    // It may name neither invoice nor order.
+    let mut nameless = again.clone();
+    nameless["invoice_id"] = Value::Null;
+    nameless["order_id"] = Value::Null;
+    let truth = summed(vec![of(1, "expired", "0"), nameless]).await.unwrap();
+    assert_eq!((truth.redeposited_minor, truth.check(ORDER, &price())), (999, Ok(())));
     // It is found through its parent too.
     let mut parent = of(1, "finished", "41.25");
     parent["payment_extra_ids"] = json!([2]);

@@ -60,6 +60,13 @@ async fn btcpays_deliveries_are_believed_and_forged_ones_are_not() {
         assert_eq!(event.order_id.as_deref(), Some(ORDER));
     }
     assert!(events[1].payment.is_some());
+    assert!(events.iter().all(|it| !it.is_refund));
+
+    heard.lock().unwrap().clear();
+    server.refund(&checkout.reference);
+    assert!(server.courier().idle(AMPLE).await);
+    let refund = self::events(&processor, &heard).remove(0).unwrap();
+    assert!(refund.is_refund && refund.reference.as_ref() == Some(&checkout.reference), "{refund:?}");
 
     heard.lock().unwrap().clear();
     server.forge(&checkout.reference, "InvoiceSettled", "not-the-secret");
@@ -123,6 +130,10 @@ async fn nowpayments_notifications_are_believed_and_forged_ones_are_not() {
         ["waiting", "confirming", "confirmed", "sending", "finished", "refunded"]
     );
     assert_eq!(of(again).next_back(), Some("finished"));
+    for event in &events {
+        let is_again = event.payment == Some(again.to_string());
+        assert_eq!(event.parent, is_again.then(|| payment.to_string()), "{event:?}");
+    }
     assert!(heard.lock().unwrap().iter().any(|it| String::from_utf8_lossy(&it.1).contains("\"payment_extra_ids\":[")));
     for event in &events {
         assert_eq!(event.reference.as_ref(), Some(&checkout.reference));

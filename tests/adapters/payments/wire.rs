@@ -29,6 +29,7 @@ async fn btcpay_from_order_to_money() {
     let networks: Vec<&str> = checkout.methods.iter().map(|it| it.network.as_str()).collect();
     assert_eq!(networks, ["Bitcoin", "Lightning"]);
     assert_eq!(checkout.methods[0].due, "0.00015370");
+    assert_eq!(checkout.methods[0].rate.as_deref(), Some("65000.00"));
     assert!(checkout.methods[0].payment_link.as_ref().unwrap().starts_with("bitcoin:"));
     assert_eq!(processor.find(&http, ORDER).await.unwrap().as_ref(), Some(&checkout));
     assert_eq!(server.invoice(id).unwrap().metadata["buyerEmail"], "ada-canary@example.com");
@@ -106,6 +107,30 @@ async fn nowpayments_from_order_to_money() {
     // One that a notification made up holds up nobody.
     let with_a_lie = [known.to_vec(), vec!["12345".to_owned()]].concat();
     assert_eq!(by_key.truth(&http, id, &with_a_lie).await.unwrap(), paid);
+}
+
+/// F20: an account that is locked out hides only the payments that nobody has told us of; where none is known, nothing is
+/// said.
+#[tokio::test]
+async fn a_wrong_password_hides_only_what_is_not_known() {
+    let sandbox = sandbox().await;
+    let mut branch = sandbox::nowpayments::settings(&sandbox.url());
+    branch["password"] = json!("canary-wrong-password");
+    let (merchant, processor, http) = (sandbox.nowpayments(), processor("nowpayments", &branch), http(AMPLE));
+    let id = create(&processor, &http, HOOK).await.unwrap().reference;
+    let payment = merchant.choose(id.parse().unwrap()).unwrap();
+    merchant.pay(payment, Amount::Due).unwrap();
+    merchant.finish(payment);
+    let failure = processor.truth(&http, &id, &[]).await.unwrap_err();
+    assert_eq!(failure.class(), "unauthorized");
+    let known = processor.truth(&http, &id, &[payment.to_string()]).await.unwrap();
+    assert_eq!((known.status, known.paid_minor), (Status::Paid, 999));
+    assert_eq!(known.unlisted.map(|it| it.class()), Some("unauthorized"));
+    // A server that is unwell is asked again later, when it tells of all.
+    let spoil = Spoil::Status { code: 503 };
+    sandbox.nowpayments().troubles().set(Trouble { spoil, acts: false, times: None, path: "/v1/auth".into() });
+    let failure = processor.truth(&http, &id, &[payment.to_string()]).await.unwrap_err();
+    assert_eq!(failure.class(), "unavailable");
 }
 
 /// X28: the outcome of a create is unknown, so it is searched for, and there is one invoice.

@@ -166,6 +166,7 @@ impl Invoice {
             late,
             marked: self.additional_status == Exception::Marked,
             payments,
+            unlisted: None,
         })
     }
 
@@ -206,7 +207,8 @@ impl PaymentMethod {
         }
         let id = self.payment_method_id.clone();
         let payment_link = self.payment_link.clone().filter(|it| !it.is_empty());
-        Some(Method { id, currency, network, due: due.text(), destination, payment_link })
+        let (due, rate) = (due.text(), self.rate.as_ref().map(Amount::text));
+        Some(Method { id, currency, network, due, rate, destination, payment_link })
     }
 
     /// `BTC-CHAIN`, `BTC-LN`, `BTC-LNURL` since 2.0; `BTC`, `BTC-LightningNetwork`, `BTC-LNURLPAY` before.

@@ -5,6 +5,8 @@ use serde::Deserialize;
 use crate::adapters::payments::{Event, Forged, WebhookSecrets, http::is_id};
 
 const HEADER: &str = "btcpay-sig";
+/// A pull payment was made for an invoice, which itself does not change.
+const REFUND: &str = "InvoiceRefund";
 
 /// A delivery, as much of it as we use.
 #[derive(Deserialize)]
@@ -70,7 +72,9 @@ impl Delivery {
             dedupe_keys,
             reference: self.invoice_id,
             payment: self.payment.map(|it| it.id),
+            parent: None,
             order_id: self.metadata.and_then(|it| it.order_id),
+            is_refund: self.kind == REFUND,
             kind: self.kind,
             redelivery: self.is_redelivery,
         })

@@ -55,14 +55,10 @@ fn write(to: &mut String, value: &Literal, form: Form) {
             to.push(']');
         }
         Literal::Object(fields) => {
-            let mut sorted: Vec<&(String, Literal)> = Vec::with_capacity(fields.len());
-            for (index, field) in fields.iter().enumerate() {
-                if fields[index + 1..].iter().all(|later| later.0 != field.0) {
-                    sorted.push(field);
-                }
-            }
-            // JavaScript sorts by UTF-16.
+            // JavaScript sorts by UTF-16, and of one name the last counts.
+            let mut sorted: Vec<&(String, Literal)> = fields.iter().rev().collect();
             sorted.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
+            sorted.dedup_by(|next, kept| next.0 == kept.0);
             object(to, sorted.into_iter().map(|(name, value)| (name.as_str(), value)), form);
         }
     }

@@ -116,5 +116,6 @@ pub(super) fn truth(reference: &str, told: &[Told]) -> Result<Truth, &'static st
         marked: told.iter().any(|it| it.marked) && status == Some(Status::Invalid),
         price,
         payments: told.iter().map(Told::payment).collect(),
+        unlisted: None,
     })
 }
