@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{
     _entities::proxies,
     backups, clock,
-    provider_keys::State,
+    provider_keys::{State, exclusions},
     room::{self, MIB},
     standing,
 };
@@ -65,8 +65,9 @@ impl Part {
 pub async fn look(ctx: &AppContext) -> Vec<Part> {
     let own = async {
         let (database, jobs, storage) = tokio::join!(database(ctx), jobs(ctx), storage(ctx));
-        let (redis, mail, keys, proxies) = tokio::join!(redis(ctx), mail(ctx), keys(ctx), proxies(ctx));
-        vec![database, jobs, redis, storage, mail, keys, proxies]
+        let (redis, mail, keys, models, proxies) =
+            tokio::join!(redis(ctx), mail(ctx), keys(ctx), models(ctx), proxies(ctx));
+        vec![database, jobs, redis, storage, mail, keys, models, proxies]
     };
     let (mut parts, processors) = join(own, processors(ctx)).await;
     parts.extend(processors);
@@ -186,6 +187,28 @@ async fn keys(ctx: &AppContext) -> Part {
         _ if out > 0 => Part::new(NAME, Condition::Warns, says, "look at them under Keys"),
         _ => Part::well(NAME, says),
     }
+}
+
+/// Keys look well while they are refused a model.
+async fn models(ctx: &AppContext) -> Part {
+    const NAME: &str = "Models";
+    let Some(models) = in_time(exclusions::of_catalogue(ctx, &ctx.db)).await else {
+        return Part::down(NAME, "cannot be counted", "the database first");
+    };
+    let gone: Vec<_> = models.iter().filter(|it| it.is_gone()).map(|it| it.wire_model.as_str()).collect();
+    if !gone.is_empty() {
+        let says = format!("every key was refused {}: nobody gets a picture of it", gone.join(", "));
+        return Part::down(NAME, says, "nproxy doctor says what the vendor lists, and what to do");
+    }
+    let refused: Vec<_> = models
+        .iter()
+        .filter(|it| it.refused_to > 0)
+        .map(|it| format!("{} may not be used by {} of the keys", it.wire_model, it.refused_to))
+        .collect();
+    if refused.is_empty() {
+        return Part::well(NAME, format!("{} on offer, refused to no key", models.len()));
+    }
+    Part::new(NAME, Condition::Warns, refused.join(", "), "look under Keys at their last errors")
 }
 
 async fn proxies(ctx: &AppContext) -> Part {

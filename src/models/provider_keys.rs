@@ -4,6 +4,7 @@ pub mod activation;
 pub mod balance;
 pub mod check;
 pub mod editing;
+pub mod exclusions;
 pub mod health;
 pub(crate) mod incidents;
 mod lease;

@@ -16,6 +16,7 @@ mod gemini_noise;
 mod gemini_properties;
 mod gemini_requests;
 mod key_tests;
+mod model_lists;
 mod payments;
 mod peer;
 mod proxies;

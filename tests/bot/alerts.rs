@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use nproxy::models::alerts;
+use chrono::{TimeDelta, Utc};
+use nproxy::models::{alerts, doctor, invoices};
 use sandbox::{Fault, TelegramFault, TelegramMessage, TelegramTrouble, telegram::ANN};
 
 use super::{bob, click, pair, paired, say};
@@ -33,13 +34,12 @@ async fn admins_hear_of_a_key_that_needs_them() {
     let key = app.key("sandbox-k1").await.id;
     // Ten failures lie behind it.
     app.sql("UPDATE provider_keys SET consecutive_failures = 10 WHERE label = 'sandbox-k1'").await;
-    app.sandbox.gemini().fault("sandbox-k1", Fault::Unauthenticated);
+    app.sandbox.gemini().fault("sandbox-k1", Fault::Status { code: 503 });
     let bo = app.sign_in("bo").await;
     bo.make("a boat", &[]).await;
-    if app.key("sandbox-k1").await.state == "active" {
-        bo.make("a boat", &[]).await;
-    }
-    assert_eq!(app.key("sandbox-k1").await.state, "manual_review");
+    // The picture of the other key shows that it was not the provider.
+    app.runs_left().await;
+    assert_eq!(app.pool().await, ["k1 manual_review 11", "k2 active"]);
 
     for chat in [42, 43] {
         let alert = heard(&app, chat, &format!("Key {key} (sandbox-k1) is out of service")).await;
@@ -203,6 +203,92 @@ async fn admins_hear_of_odd_payments() {
     app.sandbox.btcpay().troubles().heal();
     app.task("invoice_reconcile", &[]).await.unwrap();
     heard(&app, 42, "✅ Over: A payment needs a look").await;
+    bot.stop().await;
+    app.finish().await;
+}
+
+/// F59: a processor that does not take our key any more: that nobody can pay, and that who has paid is not heard, is told
+/// once each, however often it is tried, and is over when it works again.
+#[tokio::test]
+async fn admins_hear_when_nobody_can_pay() {
+    let app = TestApp::start().await;
+    let server = app.sandbox.btcpay();
+    server.courier().webhooks(sandbox::Webhooks::Off);
+    let bot = Process::bot(&app, &[]);
+    paired(&app).await;
+    let (ada, dee, eve) = (app.sign_in("ada").await, app.sign_in("dee").await, app.sign_in("eve").await);
+    let (first, second) = (app.bill(&ada, "btcpay").await, app.bill(&dee, "btcpay").await);
+    let (first, second) = (app.invoice(&first).await.id, app.invoice(&second).await.id);
+    server.troubles().fail(sandbox::Spoil::Unauthorized);
+    let without = app.bill(&eve, "btcpay").await;
+    assert_eq!(app.bill(&eve, "btcpay").await, without);
+    for invoice in [first, second, first] {
+        invoices::apply(&app.ctx, invoice).await.unwrap();
+    }
+    let alert = heard(&app, 42, "⚠️ Nobody can pay at btcpay").await;
+    assert!(alert.text.contains("unauthorized (401)"), "{}", alert.text);
+    heard(&app, 42, "⚠️ Payments at btcpay cannot be checked").await;
+    app.idle().await;
+    let count = |words: &str| told(&app, 42).iter().filter(|it| it.text.contains(words)).count();
+    assert_eq!((count("Nobody can pay"), count("cannot be checked")), (1, 1), "{:#?}", told(&app, 42));
+
+    server.troubles().heal();
+    invoices::apply(&app.ctx, second).await.unwrap();
+    assert_eq!(app.bill(&eve, "btcpay").await, without);
+    heard(&app, 42, "✅ Over: Nobody can pay at btcpay").await;
+    app.idle().await;
+    assert_eq!(count("✅ Over: Payments at btcpay"), 0, "it was noticed at another invoice");
+    invoices::apply(&app.ctx, first).await.unwrap();
+    heard(&app, 42, "✅ Over: Payments at btcpay cannot be checked").await;
+    bot.stop().await;
+    app.finish().await;
+}
+
+/// C22, F59: a model that its vendor has retired leaves every key looking well and nobody with a picture. Admins hear of it,
+/// once, the doctor says what to do, and it is over with the next picture.
+#[tokio::test]
+async fn admins_hear_of_a_model_that_is_gone() {
+    const MODEL: &str = "gemini-nano-banana-2.1";
+    let app = TestApp::with(Setup { keys: vec!["sandbox-k1", "sandbox-k2"], ..Setup::default() }).await;
+    let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
+    let bot = Process::bot(&app, &[]);
+    paired(&app).await;
+    let models = async || {
+        let report = doctor::examine(&app.ctx).await.unwrap();
+        report.checks.into_iter().find(|check| check.name == "models").unwrap()
+    };
+    let well = models().await;
+    assert!(well.ok && well.says.starts_with("gemini lists "), "{well:?}");
+
+    gemini.retire(MODEL, true);
+    let bo = app.sign_in("bo").await;
+    for _ in 0..2 {
+        let page = bo.make("a boat", &[]).await;
+        assert!(page.text().contains("Temporarily unavailable, nothing was charged."), "{}", page.text());
+    }
+    heard(&app, 42, &format!("⚠️ No gemini key may use {MODEL}")).await;
+    app.idle().await;
+    alerts::look(&app.ctx).await.unwrap();
+    alerts::deliver_missed(&app.ctx).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(told(&app, 42).len(), 1, "{:#?}", told(&app, 42));
+    assert_eq!(app.pool().await, ["k1 active", "k2 active"], "which is why nothing else speaks of it");
+    let ill = models().await;
+    let findings: Vec<_> = ill.findings.iter().map(|found| (found.row.as_str(), found.says.as_str())).collect();
+    let retired = (MODEL, "gemini does not list it: retired, or not for our keys");
+    let refused = (MODEL, "was refused to every key at work: nobody gets a picture of it");
+    assert_eq!(findings, [retired, refused]);
+    assert!(ill.mend.starts_with("config/catalogue.yaml: a wire_model that the vendor lists"), "{}", ill.mend);
+
+    gemini.retire(MODEL, false);
+    app.set_time("key_exclusions", "until", Utc::now() - TimeDelta::seconds(1), "id > 0").await;
+    let page = bo.make("a boat", &[]).await;
+    assert_eq!(page.texts(".cell img").len(), 1, "{}", page.text());
+    heard(&app, 42, &format!("✅ Over: No gemini key may use {MODEL}")).await;
+    app.idle().await;
+    assert_eq!(told(&app, 42).len(), 2, "{:#?}", told(&app, 42));
+    assert!(models().await.ok);
     bot.stop().await;
     app.finish().await;
 }

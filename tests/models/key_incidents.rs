@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use futures::future::join_all;
+use nproxy::models::alerts;
 use sandbox::{Fault, gemini::EVERY_KEY};
 
 use super::key_states::{fail_once, rest_until};
-use crate::support::{Setup, TestApp, eventually};
+use crate::support::{PATIENCE, Person, Setup, TestApp, eventually};
 
 const FOUR: [&str; 4] = ["sandbox-k1", "sandbox-k2", "sandbox-k3", "sandbox-k4"];
 
@@ -124,6 +125,10 @@ async fn a_key_is_spared_the_model_it_may_not_use() {
     assert_eq!(app.pool().await, ["k1 active", "k2 active", "k3 active"]);
     let rest = app.time("SELECT until FROM key_exclusions").await - Utc::now();
     assert!((TimeDelta::minutes(719)..=TimeDelta::hours(12)).contains(&rest), "{rest}");
+    alerts::look(&app.ctx).await.unwrap();
+    assert_eq!(app.count("SELECT COUNT(*) FROM alerts").await, 0, "others serve it");
+    let page = models(&app.sign_in_staff("cy").await).await;
+    assert!(page.contains("gemini-nano-banana-2.1 may not be used by 1 of the keys"), "{page}");
 
     gemini.heal_all();
     app.set_time("key_exclusions", "until", Utc::now(), "id > 0").await;
@@ -147,4 +152,79 @@ async fn a_model_that_nobody_may_use_is_told_at_once() {
     assert_eq!(app.sandbox.gemini().calls().len(), 3, "the second wish asked nobody");
     assert_eq!(app.pool().await, ["k1 active", "k2 active", "k3 active"]);
     app.finish().await;
+}
+
+/// C22: while every key looks well and nobody gets a picture of a model, the health page says so and admins have one alert;
+/// it ends when the model may be asked for again, and comes back if that was in vain.
+#[tokio::test]
+async fn a_retired_model_is_told_of() {
+    let app = TestApp::start().await;
+    let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
+    let (bo, cy) = (app.sign_in("bo").await, app.sign_in_staff("cy").await);
+    assert!(models(&cy).await.contains("1 on offer, refused to no key"));
+
+    gemini.retire("gemini-nano-banana-2.1", true);
+    for heard in 1..=2 {
+        for _ in 0..2 {
+            bo.make("a boat", &[]).await;
+            alerts::look(&app.ctx).await.unwrap();
+            assert_eq!(open_and_all(&app).await, (1, heard));
+        }
+        let page = models(&cy).await;
+        assert!(page.contains("Down") && page.contains("every key was refused gemini-nano-banana-2.1"), "{page}");
+        assert!(page.contains("nproxy doctor"), "{page}");
+        app.set_time("key_exclusions", "until", Utc::now() - TimeDelta::seconds(1), "id > 0").await;
+        alerts::look(&app.ctx).await.unwrap();
+        assert_eq!(open_and_all(&app).await, (0, heard), "nobody knows any more");
+    }
+    assert_eq!(gemini.calls().len(), 6, "each key was asked once at a time");
+
+    bo.make("a boat", &[]).await;
+    assert_eq!(open_and_all(&app).await, (1, 3));
+    gemini.retire("gemini-nano-banana-2.1", false);
+    app.add_key("sandbox-k4", 4).await;
+    bo.make("a boat", &[]).await;
+    assert_eq!(app.calls().await, ["k4 direct delivered"]);
+    assert_eq!(open_and_all(&app).await, (0, 3), "a picture has come");
+    app.finish().await;
+}
+
+/// A refusal while another call of the same key is under way, which brings a picture: the key may use the model after all.
+#[tokio::test]
+async fn a_picture_says_more_than_a_refusal() {
+    let app = TestApp::with(Setup { keys: vec!["sandbox-k1"], ..Setup::default() }).await;
+    let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
+    // Late enough that the second call is refused meanwhile.
+    gemini.latency(Duration::from_secs(4));
+    let bo = app.sign_in("bo").await;
+    let first = bo.ask("a boat", &[]).await;
+    assert!(gemini.wait_for_calls(1, PATIENCE).await);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    gemini.fault_times("sandbox-k1", Fault::ModelGone, 1);
+    let page = bo.make("a boat", &[]).await;
+    assert!(page.text().contains("Temporarily unavailable"), "{}", page.text());
+    bo.settled(&first).await;
+    app.runs_left().await;
+    assert_eq!(open_and_all(&app).await, (0, 1));
+    alerts::look(&app.ctx).await.unwrap();
+    assert_eq!(open_and_all(&app).await, (0, 1));
+
+    gemini.latency(Duration::ZERO);
+    bo.make("a boat", &[]).await;
+    assert_eq!(app.calls().await, ["k1 direct delivered"]);
+    app.finish().await;
+}
+
+/// The line of the health page that speaks of models.
+async fn models(staff: &Person) -> String {
+    let page = staff.get("/admin/health").await.html();
+    page.texts("#parts li").into_iter().find(|line| line.contains("Models")).unwrap()
+}
+
+/// Alerts of models that nobody gets a picture of: those that are open, and all there ever were.
+async fn open_and_all(app: &TestApp) -> (i64, i64) {
+    let gone = "SELECT COUNT(*) FROM alerts WHERE kind = 'model_gone'";
+    (app.count(&format!("{gone} AND closed_at IS NULL")).await, app.count(gone).await)
 }

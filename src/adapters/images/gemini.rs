@@ -10,6 +10,7 @@
 mod answer;
 mod classify;
 mod glance;
+mod listing;
 mod one_api;
 mod reading;
 mod request;
@@ -118,6 +119,10 @@ impl Gemini {
             BalanceSource::Nobody => Ok(None),
             BalanceSource::OneApi => one_api::balance(&self.config.base_url, http, access).await.map(Some),
         }
+    }
+
+    pub(super) async fn list_models(&self, http: &Http, access: Access<'_>) -> Result<Option<Vec<String>>, Failure> {
+        listing::models(&self.config.base_url, http, access).await
     }
 
     async fn call(

@@ -78,4 +78,11 @@ impl Provider {
             Self::Gemini(gemini) => gemini.balance(http, access).await,
         }
     }
+
+    /// The vendor's ids of the models that this key may use; `None` if it keeps no list.
+    pub async fn list_models(&self, http: &Http, access: Access<'_>) -> Result<Option<Vec<String>>, Failure> {
+        match self {
+            Self::Gemini(gemini) => gemini.list_models(http, access).await,
+        }
+    }
 }

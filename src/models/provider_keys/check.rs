@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use loco_rs::{Error, Result, app::AppContext};
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::Model;
@@ -97,9 +98,7 @@ pub(crate) async fn ask(
 
 /// What the vendor tells of the account; `None` where it tells nobody.
 pub(super) async fn balance(ctx: &AppContext, key: &Model) -> std::result::Result<Option<Balance>, Failure> {
-    let vendor = vendor(ctx, key).map_err(Failure::ours)?;
-    let secret = key.secret(ctx).map_err(Failure::ours)?;
-    let proxy = way(ctx, key).await.map_err(Failure::ours)?;
+    let (vendor, secret, proxy) = opened(ctx, key).await.map_err(Failure::ours)?;
     let parts = ctx.parts();
     let asked = vendor.balance(parts.http(), Access { secret: &secret, proxy: proxy.as_ref() }).await;
     match asked {
@@ -110,9 +109,28 @@ pub(super) async fn balance(ctx: &AppContext, key: &Model) -> std::result::Resul
     }
 }
 
-async fn way(ctx: &AppContext, key: &Model) -> Result<Option<ProxyUrl>> {
+/// The vendor's ids of the models that this key may use; `None` where nobody keeps a list.
+pub(in crate::models) async fn models(
+    ctx: &AppContext,
+    key: &Model,
+) -> std::result::Result<Option<Vec<String>>, Failure> {
+    let (vendor, secret, proxy) = opened(ctx, key).await.map_err(Failure::ours)?;
+    let parts = ctx.parts();
+    let asked = vendor.list_models(parts.http(), Access { secret: &secret, proxy: proxy.as_ref() }).await;
+    match asked {
+        Err(fault) if fault.may_go_direct() => {
+            vendor.list_models(parts.http(), Access { secret: &secret, proxy: None }).await
+        }
+        asked => asked,
+    }
+}
+
+/// Whom to ask, with what, and by which way.
+async fn opened(ctx: &AppContext, key: &Model) -> Result<(Provider, SecretString, Option<ProxyUrl>)> {
+    let vendor = vendor(ctx, key)?;
+    let secret = key.secret(ctx)?;
     let proxy = proxies::of(&ctx.db, key).await?.filter(proxies::Model::is_active);
-    proxy.map(|proxy| proxy.url(ctx)).transpose()
+    Ok((vendor, secret, proxy.map(|proxy| proxy.url(ctx)).transpose()?))
 }
 
 fn vendor(ctx: &AppContext, key: &Model) -> Result<Provider> {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
@@ -12,7 +11,7 @@ use sea_orm::{
 };
 
 use super::{
-    Column, Entity, Leased, Model, State, balance,
+    Column, Entity, Leased, Model, State, balance, exclusions,
     incidents::{self, Strike},
     rules::{self, STRIKES_UNTIL_REVIEW, Verdict, strikes_out},
     transitions::{ASKED_TO_REST, Change},
@@ -20,15 +19,12 @@ use super::{
 use crate::{
     adapters::images::Failure,
     context::Nproxy,
-    models::{_entities::key_exclusions, _entities::key_leases, activities::Actor, begin, clock, insert_new, text},
+    models::{_entities::key_leases, activities::Actor, begin, clock},
     workers::{
         Durable,
         run_task::{Entry, RunTask},
     },
 };
-
-/// A model that a key may not use today it will hardly use in five minutes.
-const MODEL_ACCESS_REST: TimeDelta = TimeDelta::hours(12);
 
 /// A picture arrived: the count of failures starts anew, a key on probation is a member again, and one that came back
 /// carries twice as much from now on. `cost` in millionths of a dollar is taken off a balance that is known.
@@ -65,7 +61,7 @@ pub(crate) async fn succeeded(txn: &DatabaseTransaction, leased: &Leased, cost: 
     if let (Some(cost), Some(_)) = (cost, leased.key.balance_micros) {
         balance::spent(txn, leased.key.id, cost).await?;
     }
-    Ok(())
+    exclusions::served(txn, leased, now).await
 }
 
 /// Records a failure on its key. An outcome of an older epoch counts in the statistics only: the first of a burst of
@@ -103,7 +99,7 @@ pub(crate) async fn failed(
     let reason = failure.class();
     let change = match verdict {
         Verdict::Innocent => return Ok(()),
-        Verdict::Exclude => return key.exclude(txn, &leased.wire_model, now).await,
+        Verdict::Exclude => return key.exclude(ctx, txn, &leased.wire_model, now).await,
         Verdict::Out(state) => Change::out(state, reason, key.consecutive_failures),
         Verdict::Rest(asked) => {
             let until = key.rest_until(now, asked.unwrap_or(ctx.parts().settings().pool.cooldown()));
@@ -187,27 +183,6 @@ impl Model {
             .filter(Column::State.eq(State::Cooldown))
             .exec(txn)
             .await?;
-        Ok(())
-    }
-
-    async fn exclude(&self, txn: &DatabaseTransaction, wire_model: &str, now: DateTimeUtc) -> Result<()> {
-        let until = now + MODEL_ACCESS_REST;
-        let row = key_exclusions::ActiveModel {
-            provider_key_id: sea_orm::ActiveValue::Set(self.id),
-            wire_model: sea_orm::ActiveValue::Set(wire_model.to_owned()),
-            until: sea_orm::ActiveValue::Set(until),
-            created_at: sea_orm::ActiveValue::Set(now),
-            ..Default::default()
-        };
-        if !insert_new(txn, row).await? {
-            key_exclusions::Entity::update_many()
-                .col_expr(key_exclusions::Column::Until, Expr::value(until))
-                .filter(key_exclusions::Column::ProviderKeyId.eq(self.id))
-                .filter(key_exclusions::Column::WireModel.eq(wire_model))
-                .exec(txn)
-                .await?;
-        }
-        tracing::warn!(key.id = self.id, wire_model, %until, state = text(self.state()), "a key may not use a model");
         Ok(())
     }
 }

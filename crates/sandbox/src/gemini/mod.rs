@@ -14,7 +14,7 @@ mod schema;
 mod visit;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -55,6 +55,7 @@ struct State {
     still: Option<Bytes>,
     faults: HashMap<String, Planned>,
     refused: Option<String>,
+    retired: HashSet<String>,
     log: Log,
     gauges: HashMap<String, Gauge>,
     repeats: HashMap<[u8; 32], u32>,
@@ -86,6 +87,7 @@ impl Gemini {
                 still: None,
                 faults: HashMap::new(),
                 refused: None,
+                retired: HashSet::new(),
                 log: Log::default(),
                 gauges: HashMap::new(),
                 repeats: HashMap::new(),
@@ -123,6 +125,20 @@ impl Gemini {
 
     fn refuses(&self, prompt: &str) -> bool {
         lock(&self.state).refused.as_ref().is_some_and(|word| prompt.contains(word))
+    }
+
+    /// Takes a model out of service, for every key: calls of it are not found, and the list leaves it out. Or brings it back.
+    pub fn retire(&self, model: &str, on: bool) {
+        let mut state = lock(&self.state);
+        if on {
+            state.retired.insert(model.to_owned());
+        } else {
+            state.retired.remove(model);
+        }
+    }
+
+    fn has_retired(&self, model: &str) -> bool {
+        lock(&self.state).retired.contains(model)
     }
 
     /// The faults that are set, with how often each will still happen, in order of key.

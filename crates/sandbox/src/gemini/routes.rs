@@ -37,7 +37,8 @@ async fn list(
     if let Err(answer) = free_call(&gemini, &peer, &params, &headers).await {
         return answer;
     }
-    let all: Vec<Value> = Model::list().map(|(id, name)| describe(id, name)).collect();
+    let in_service = Model::list().filter(|(id, _)| !gemini.has_retired(id));
+    let all: Vec<Value> = in_service.map(|(id, name)| describe(id, name)).collect();
     let start = params.page_token.unwrap_or(0).min(all.len());
     let end = (start + params.page_size.filter(|size| *size > 0).unwrap_or(50)).min(all.len());
     let mut body = json!({"models": all[start..end]});
@@ -57,7 +58,7 @@ async fn look_up(
     if let Err(answer) = free_call(&gemini, &peer, &params, &headers).await {
         return answer;
     }
-    if Model::find(&model).is_none() {
+    if Model::find(&model).is_none() || gemini.has_retired(&model) {
         return VendorError::model_gone(&model, "v1beta").response();
     }
     let name = Model::list().find(|(id, _)| *id == model).map_or(model.as_str(), |(_, name)| name);

@@ -37,7 +37,8 @@ impl Visit<'_> {
             let message = format!("Request payload size exceeds the limit: {MAX_REQUEST_BYTES} bytes.");
             return Err(VendorError::invalid(&message));
         }
-        let model = Model::find(self.model).ok_or_else(|| VendorError::model_gone(self.model, self.version))?;
+        let model = Model::find(self.model).filter(|_| !self.gemini.has_retired(self.model));
+        let model = model.ok_or_else(|| VendorError::model_gone(self.model, self.version))?;
         self.ask.check(body, model)?;
         Ok(model)
     }

@@ -39,7 +39,8 @@ struct VendorError<'a> {
 /// Sorts an answer that is not a 2xx. Total and pure: any status, headers and bytes give a class.
 ///
 /// A status is believed only in the vendor's own JSON shape, or in that of a reseller; without it the answer comes from
-/// the proxy, or from a front end that is unwell, and condemns no key. Funds are looked for before rate limits: both are 429.
+/// the proxy, or from a front end that is unwell, and condemns no key. Only a bill that comes directly is believed in any
+/// shape. Funds are looked for before rate limits: both are 429.
 #[must_use]
 pub fn classify(answer: &Answer<'_>) -> Failure {
     // The vendor never asks for a proxy's password.
@@ -77,6 +78,8 @@ pub(super) fn unrecognised(answer: &Answer<'_>) -> Failure {
     match (answer.route, answer.status) {
         // On these routes only the vendor's front end can say it, and it says it in HTML. No key is touched by it.
         (Route::Direct | Route::Tunnelled, 413) => Failure::Refused { reason: Refusal::BadInput, evidence },
+        // Nobody stands in between who could ask for money of its own.
+        (Route::Direct, 402) => Failure::OutOfFunds { evidence },
         // A front end gave up waiting for a model that runs on.
         (Route::Direct, 499 | 504 | 524) => Failure::Ambiguous { evidence },
         // Nobody but the vendor was there to say yes, so what it says yes to was made, and cannot be read.

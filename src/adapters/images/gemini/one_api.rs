@@ -24,7 +24,8 @@ use crate::adapters::images::{
     http::{Call, MAX_ERROR_BYTES},
 };
 
-/// Said of an account or a key without money. The same in every language of theirs.
+/// Said of an account or a key without money. The same in every language of theirs. `insufficient_quota` is none of them:
+/// it is passed on from whoever the gateway itself buys from, and its next way there may be paid for.
 const FUNDS_CODES: [&str; 2] = ["insufficient_user_quota", "pre_consume_token_quota_failed"];
 /// The same in words; some forks pass them on inside the vendor's shape.
 pub(super) const FUNDS_WORDS: [&str; 5] =
