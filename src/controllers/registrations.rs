@@ -1,7 +1,6 @@
 //! Opening an account, and proving that the address is one's own.
 
 use axum::{
-    Form,
     extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -15,12 +14,12 @@ use validator::ValidateEmail;
 
 use super::{
     Result,
-    extractors::{Client, Page, Visitor, session_cookie},
+    extractors::{Client, Form, Page, Visitor, session_cookie},
 };
 use crate::models::{
     sessions,
     tokens::PlainToken,
-    users::{self, LinkState, Purpose, Registration, links, password_fault},
+    users::{self, Activation, LinkState, Purpose, Registration, links, password_fault},
 };
 
 /// Nobody's address is longer (RFC 5321).
@@ -75,7 +74,7 @@ async fn confirm(
     Query(link): Query<Link>,
 ) -> Result<Response> {
     let state = links::look(&ctx, &client, Purpose::Activation, &PlainToken::received(&link.token)).await??;
-    page.html("users/activation.html", activation(&link.token, state))
+    page.html("users/activation.html", activation(&link.token, link_word(state)))
 }
 
 async fn activate(
@@ -88,18 +87,22 @@ async fn activate(
     let token = PlainToken::received(&link.token);
     links::look(&ctx, &client, Purpose::Activation, &token).await??;
     match users::activate_by_link(&ctx, &token).await? {
-        Ok(user) => {
+        Activation::Open(user) => {
             let token = sessions::start(&ctx.db, &user, &client).await?;
             Ok((jar.add(session_cookie(&token)), Redirect::to("/app/conversations")).into_response())
         }
-        Err(state) => {
-            page.with_status(StatusCode::UNPROCESSABLE_ENTITY, "users/activation.html", activation("", state))
+        Activation::Contested(reset) => page.html("users/activation.html", activation(reset.expose(), "contested")),
+        Activation::Link(state) => {
+            let said = activation("", link_word(state));
+            page.with_status(StatusCode::UNPROCESSABLE_ENTITY, "users/activation.html", said)
         }
     }
 }
 
-fn activation(token: &str, state: LinkState) -> serde_json::Value {
-    json!({ "activation": { "token": token, "state": link_word(state) } })
+fn activation(token: &str, state: &str) -> serde_json::Value {
+    let mut content = form("", "", "", "");
+    content["activation"] = json!({ "token": token, "state": state });
+    content
 }
 
 /// What is wrong with an address, as a sentence for the form; empty when it is fine.

@@ -1,5 +1,6 @@
-//! Mails about the account. Links are minted here, at the moment of sending, and live nowhere but in the mail.
+//! Mails about the account. Links are made here, at the moment of sending, and live nowhere but in the mail.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use durable_jobs::current;
 use loco_rs::{mailer::EmailHeaders, prelude::*};
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,10 @@ use crate::{
     models::{
         begin,
         tokens::{PlainToken, hex, hmac},
-        users::{self, Purpose, Status, links},
+        users::{
+            self, Purpose, Status,
+            links::{self, Mailing},
+        },
     },
 };
 
@@ -63,13 +67,15 @@ pub async fn deliver(ctx: &AppContext, user_id: i64, occasion: Occasion) -> Resu
         let link = link(ctx, "/password/forgot", None);
         return send(ctx, due, link).await;
     };
+    let token = token(ctx, &user, purpose, &due.to);
     let txn = begin(&ctx.db).await?;
-    let token = user.mint_link(&txn, purpose, &due.to).await?;
+    let mailing = user.mail_link(&txn, purpose, &due.to, &token).await?;
     txn.commit().await?;
-    // Enough mails for this hour.
-    let Some(token) = token else { return Ok(()) };
+    if mailing == Mailing::Nothing {
+        return Ok(());
+    }
     let sent = send(ctx, due, link(ctx, path, Some(&token))).await;
-    if sent.is_err() {
+    if mailing == Mailing::Fresh && sent.as_ref().is_err_and(is_refusal) {
         links::forget(&ctx.db, &token).await?;
     }
     sent
@@ -114,6 +120,22 @@ async fn send(ctx: &AppContext, due: Due, link: String) -> Result<()> {
         ..Default::default()
     };
     Accounts::mail_template_now(ctx, due.template, args).await
+}
+
+/// The same for every try of one job. Of a mail that was sent twice a server keeps either one, and its link must be the
+/// one that works. Nobody makes it from the job, or from what else lies in the database, without our key.
+fn token(ctx: &AppContext, user: &users::Model, purpose: Purpose, to: &str) -> PlainToken {
+    let Some(job) = current() else { return PlainToken::mint() };
+    let key = ctx.parts().settings().derived_key("mailed-link");
+    // Numbers of jobs come again in a database that was brought back; then at least nobody has the link of somebody else.
+    let place = json!([job.id, user.id, purpose, to]).to_string();
+    PlainToken::received(&URL_SAFE_NO_PAD.encode(hmac(&key, place.as_bytes())))
+}
+
+/// The server said that it does not take the mail. Where it said nothing, the mail may have arrived, and its link is to
+/// work.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Smtp(error) if error.status().is_some())
 }
 
 /// The same for every try of one job: a mail server that took the first one without saying so knows the second again.

@@ -42,12 +42,13 @@ use crate::{
 
 pub use super::_entities::users::Model;
 pub use appointments::{Appointment, Welcome, change_role, create_admin, has_staff};
-pub use blocking::{block, may_start, unblock};
+pub use blocking::{Blocking, block, block_by_rank, may_start, unblock};
 pub use credentials::{Confirmation, PASSWORD_MAX, PASSWORD_MIN, password_fault};
+pub use deletion::Departure;
 pub use email_change::{EmailChange, confirm_email};
 pub use links::{LinkState, Purpose};
 pub use passwords::{request_reset, reset_password};
-pub use registration::{Registration, activate_by_hand, activate_by_link, register};
+pub use registration::{Activation, Registration, activate_by_hand, activate_by_link, register};
 pub use roles::Role;
 pub use sign_in::{SignIn, sign_in};
 
@@ -166,14 +167,16 @@ async fn mail(ctx: &AppContext, user: i64, occasion: Occasion) -> Result<()> {
 /// # Errors
 /// The database does not answer.
 pub async fn sweep(ctx: &AppContext) -> Result<u64> {
-    deletion::finish(ctx).await?;
-    Ok(throttles::sweep(&ctx.db).await?
+    // A deletion that resists keeps nothing else from being swept.
+    let finished = deletion::finish(ctx).await;
+    let swept = throttles::sweep(&ctx.db).await?
         + auth_events::sweep(&ctx.db).await?
         + sessions::sweep(&ctx.db).await?
         + links::sweep(&ctx.db).await?
         + telegram_updates::sweep(&ctx.db).await?
         + telegram_confirmations::sweep(&ctx.db).await?
-        + telegram_pairings::cleanup(&ctx.db).await?.1)
+        + telegram_pairings::cleanup(&ctx.db).await?.1;
+    finished.map(|_| swept)
 }
 
 async fn draft(db: &impl ConnectionTrait, email: &str, password_hash: String) -> Result<ActiveModel> {

@@ -118,7 +118,8 @@ async fn an_address_is_taken_once() {
     let answers = join_all(visitors.iter().map(|visitor| register(visitor, NORA, PASSWORD))).await;
 
     assert!(answers.iter().all(|answer| answer.status == 200));
-    assert_eq!(app.count(&format!("SELECT COUNT(*) FROM users WHERE email = '{NORA}'")).await, 1);
+    let with_password = format!("SELECT COUNT(*) FROM users WHERE email = '{NORA}' AND password_hash IS NOT NULL");
+    assert_eq!(app.count(&with_password).await, 1, "who presses ten times has said one password");
     app.idle().await;
     app.finish().await;
 }
@@ -440,15 +441,57 @@ async fn an_activation_link_sets_no_password() {
     app.finish().await;
 }
 
-/// F5: until the address is proved, the newest registration's password counts: nobody can prepare an account for somebody
-/// else and wait for them to open it.
+/// F5: somebody else who signs up with the same address, before or after its owner, gets nothing by it, whichever mail is
+/// pressed: no password opens the account but the one that is chosen behind the link.
 #[tokio::test]
-async fn an_account_is_not_prepared_for_somebody_else() {
+async fn nobody_elses_password_opens_an_account() {
+    const THEIRS: &str = "the attacker knows this one";
+    const CHOSEN: &str = "seven paper boats drift";
+    for (first, second) in [(THEIRS, PASSWORD), (PASSWORD, THEIRS)] {
+        let app = TestApp::start().await;
+        register(&app.visitor(), NORA, first).await;
+        app.mail(NORA, 1).await;
+        register(&app.visitor(), NORA, second).await;
+        let newest = link(&app.mail(NORA, 2).await);
+
+        let nora = app.visitor();
+        let page = press(&nora, &newest).await;
+
+        assert_eq!((page.status, page.html().texts("h1")), (200, vec!["Choose your password".to_owned()]));
+        assert_eq!(nora.cookie(), None);
+        for password in [THEIRS, PASSWORD] {
+            assert_eq!(log_in(&app.visitor(), NORA, password).await.status, 422, "{password}");
+        }
+        let form = || page.html().form("main form");
+        assert_eq!(nora.submit(&form().fill("password", "password123")).await.status, 422, "too easy");
+        let chosen = nora.submit(&form().fill("password", CHOSEN)).await;
+        assert_eq!((chosen.status, chosen.location().as_str()), (303, "/app/conversations"));
+        assert_eq!(nora.get("/app").await.html().texts("#allowance"), ["3 free pictures left"]);
+        assert_eq!(log_in(&app.visitor(), NORA, CHOSEN).await.status, 303);
+        assert_eq!(log_in(&app.visitor(), NORA, THEIRS).await.status, 422);
+        app.idle().await;
+        app.finish().await;
+    }
+}
+
+/// F5, F6: a registration for which no mail is sent any more is no way around that: the link that lies in the mail opens
+/// the account, and not for the password that was said last.
+#[tokio::test]
+async fn a_registration_without_a_mail_sets_no_password() {
+    const THEIRS: &str = "the attacker knows this one";
     let app = TestApp::start().await;
-    register(&app.visitor(), NORA, "the attacker knows this one").await;
-    register(&app.visitor(), NORA, PASSWORD).await;
-    press(&app.visitor(), &link(&app.mail(NORA, 2).await)).await;
-    assert_eq!(log_in(&app.visitor(), NORA, "the attacker knows this one").await.status, 422);
-    assert_eq!(log_in(&app.visitor(), NORA, PASSWORD).await.status, 303);
+    registered(&app).await;
+    for count in 2..=5 {
+        log_in(&app.visitor(), NORA, PASSWORD).await;
+        app.mail(NORA, count).await;
+    }
+    register(&app.visitor(), NORA, THEIRS).await;
+    let newest = link(&app.mail(NORA, 5).await);
+
+    let page = press(&app.visitor(), &newest).await;
+
+    assert_eq!(page.html().texts("h1"), ["Choose your password"]);
+    assert_eq!(log_in(&app.visitor(), NORA, THEIRS).await.status, 422);
+    app.idle().await;
     app.finish().await;
 }

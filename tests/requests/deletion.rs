@@ -2,7 +2,7 @@
 
 use nproxy::models::{
     generations::{self, Ask, Submission},
-    users::seeds,
+    users::{Role, seeds},
 };
 use sandbox::{Fault, gemini::EVERY_KEY};
 
@@ -176,5 +176,32 @@ async fn leaving_twice_is_leaving_once() {
     assert!([200, 303].contains(&first.status) && [200, 303].contains(&second.status));
     app.idle().await;
     assert_eq!(app.count("SELECT COUNT(*) FROM activities WHERE activity_type = 'delete_user'").await, 1);
+    app.finish().await;
+}
+
+/// F10, F47: the last who owns the place cannot leave, and reads why; of two who leave at the same moment one stays.
+#[tokio::test]
+async fn the_last_owner_stays() {
+    let app = TestApp::start().await;
+    app.appoint("ada", Role::Owner).await;
+    let ada = app.sign_in("ada").await;
+
+    let stays = leave(&ada, seeds::PASSWORD).await;
+
+    assert_eq!(stays.status, 422);
+    let said = stays.html().texts("[role=alert]").join(" ");
+    assert!(said.contains("Make somebody else owner first"), "{said}");
+    assert_eq!(ada.get("/app").await.status, 200);
+    assert_eq!(app.user("ada").await.status, "activated");
+
+    app.appoint("bo", Role::Owner).await;
+    let bo = app.sign_in("bo").await;
+    let (one, two) = tokio::join!(leave(&ada, seeds::PASSWORD), leave(&bo, seeds::PASSWORD));
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 422]);
+    let owners = "SELECT COUNT(*) FROM users WHERE role = 'owner' AND status = 'activated'";
+    assert_eq!(app.count(owners).await, 1);
+    app.idle().await;
     app.finish().await;
 }

@@ -1,7 +1,7 @@
 //! Another mail address for an account.
 
 use chrono::TimeDelta;
-use nproxy::models::users::seeds;
+use nproxy::models::{activities, doctor, users::seeds};
 
 use super::accounts::{NORA, PASSWORD, age, forgot, link, log_in, post_token, press, register};
 use crate::support::{Answer, Person, TestApp};
@@ -128,5 +128,33 @@ async fn who_proves_an_address_has_it() {
     assert_eq!(log_in(&app.visitor(), NORA, PASSWORD).await.status, 422, "the squatter's password opens nothing");
     assert_eq!(log_in(&app.visitor(), NORA, seeds::PASSWORD).await.status, 303);
     assert!(eve.get("/app/account").await.html().text().contains("eve@example.com"));
+    app.finish().await;
+}
+
+/// F10, F68: an account that gave way is told in the audit log like every other that ends, and the doctor finds nothing wrong
+/// with it; what named whoever registered it is gone.
+#[tokio::test]
+async fn who_gives_way_is_told() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    register(&app.visitor(), NORA, PASSWORD).await;
+    app.idle().await;
+    let squatter = app.user("nora").await.id;
+    ask(&ada, NORA, seeds::PASSWORD).await;
+    let ours = link(&app.mail(NORA, 2).await);
+
+    assert_eq!(press(&ada, &ours).await.status, 200);
+
+    let told = activities::about(&app.ctx.db, "user", squatter).await.unwrap();
+    let told: Vec<_> = told.iter().map(|row| format!("{} {}", row.actor(), row.activity_type)).collect();
+    assert_eq!(told, ["system:nproxy delete_user"]);
+    for table in ["links", "auth_events"] {
+        let left = format!("SELECT COUNT(*) FROM {table} WHERE user_id = {squatter}");
+        assert_eq!(app.count(&left).await, 0, "{table}");
+    }
+    app.idle().await;
+    let report = doctor::examine_books(&app.ctx, &app.ctx.db).await.unwrap();
+    let broken: Vec<_> = report.failed().collect();
+    assert!(broken.is_empty(), "{broken:?}");
     app.finish().await;
 }

@@ -6,7 +6,7 @@ mod cell;
 mod form;
 
 pub use action::{Action, Doing, FieldsOf, Outcome, RunOf};
-pub use cell::{Body, Cell, Column, Section, Tone, dollars};
+pub use cell::{Body, Cell, Column, Section, Tone};
 pub use form::{Field, Input, Kind};
 
 /// What a resource is called, and where it lies.

@@ -93,7 +93,7 @@ pub async fn create_admin(
             refused @ (Appointment::LastOwner | Appointment::NotOpen | Appointment::Nobody) => Err(refused),
         });
     }
-    let link = user.mint_link(&txn, Purpose::Reset, &email).await?;
+    let link = Some(user.mint_link(&txn, Purpose::Reset, &email).await?);
     activities::record(&txn, actor, "create_admin", ("user", user.id), json!({ "role": role.name() })).await?;
     txn.commit().await?;
     Ok(Ok(Welcome { user, link }))
@@ -117,14 +117,7 @@ async fn appoint(
     reason: &str,
     actor: &Actor,
 ) -> Result<Appointment> {
-    // All owners are locked, in one order: of two who send each other away, the second finds itself the last.
-    let owners = Entity::find()
-        .filter(Column::Role.eq(Role::Owner))
-        .filter(Column::Status.eq(Status::Activated))
-        .order_by_asc(Column::Id)
-        .lock(LockType::NoKeyUpdate)
-        .all(txn)
-        .await?;
+    let owners = owners(txn).await?;
     let Some(user) = by_id(txn, user_id).await? else { return Ok(Appointment::Nobody) };
     if user.role() == role {
         return Ok(Appointment::Same(user));
@@ -132,7 +125,7 @@ async fn appoint(
     if user.status() != Status::Activated {
         return Ok(Appointment::NotOpen);
     }
-    if owners.iter().all(|owner| owner.id == user.id) && user.is_owner() {
+    if is_last(&owners, &user) {
         return Ok(Appointment::LastOwner);
     }
     Entity::update_many()
@@ -147,4 +140,21 @@ async fn appoint(
     let detail = json!({ "from": user.role, "to": role.name(), "reason": reason });
     activities::record(txn, actor, "change_role", ("user", user.id), detail).await?;
     Ok(by_id(txn, user.id).await?.map_or(Appointment::Nobody, Appointment::Changed))
+}
+
+/// Those who own the place. All of them are locked, in one order: of two who send each other away, the second finds itself
+/// the last.
+pub(super) async fn owners(txn: &DatabaseTransaction) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::Role.eq(Role::Owner))
+        .filter(Column::Status.eq(Status::Activated))
+        .order_by_asc(Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .all(txn)
+        .await?)
+}
+
+/// Would nobody own the place without this person?
+pub(super) fn is_last(owners: &[Model], user: &Model) -> bool {
+    user.is_owner() && owners.iter().all(|owner| owner.id == user.id)
 }

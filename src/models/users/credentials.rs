@@ -1,6 +1,6 @@
 //! Passwords: Argon2id, computed beside the async threads and never more at once than there are cores.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use loco_rs::{Error, Result, app::AppContext, hash};
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -19,8 +19,10 @@ pub const PASSWORD_MAX: usize = 256;
 const WEAKEST_SCORE: zxcvbn::Score = zxcvbn::Score::Two;
 
 /// Argon2id holds 19 MiB and a core while it works.
-static HASHERS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get)));
+static HASHERS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    Arc::new(Semaphore::new(cores))
+});
 
 /// Compared with when there is no such account, so that an unknown address costs the same time.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash::hash_password("nobody has this password").unwrap_or_default());
@@ -52,7 +54,7 @@ pub fn password_fault(password: &str, email: &str) -> Option<String> {
 
 pub(super) async fn hash(password: &str) -> Result<String> {
     let password = password.to_owned();
-    beside(move || hash::hash_password(&password)).await?
+    beside(&HASHERS, move || hash::hash_password(&password)).await?
 }
 
 impl Model {
@@ -76,7 +78,7 @@ impl Model {
         }
         let stored = this.and_then(|user| user.password_hash.clone());
         let password = password.to_owned();
-        beside(move || {
+        beside(&HASHERS, move || {
             let matches = hash::verify_password(&password, stored.as_ref().unwrap_or(&NOBODY));
             matches && stored.is_some()
         })
@@ -84,14 +86,28 @@ impl Model {
     }
 }
 
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let _one_core = HASHERS.acquire().await.map_err(Error::wrap)?;
-    spawn_blocking(work).await.map_err(Error::wrap)
+/// A core goes with the work: whoever hangs up does not end it, and must not make room for the next before it ends.
+async fn beside<T: Send + 'static>(cores: &Arc<Semaphore>, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let core = cores.clone().acquire_owned().await.map_err(Error::wrap)?;
+    let done = spawn_blocking(move || {
+        let done = work();
+        drop(core);
+        done
+    });
+    done.await.map_err(Error::wrap)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc,
+        },
+        time::Duration,
+    };
+
+    use tokio::{sync::oneshot, time::timeout};
 
     use super::*;
 
@@ -102,12 +118,34 @@ mod tests {
         static MOST: AtomicUsize = AtomicUsize::new(0);
         let work = || {
             MOST.fetch_max(AT_WORK.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
             AT_WORK.fetch_sub(1, Ordering::SeqCst);
         };
-        futures::future::join_all((0..40).map(|_| beside(work))).await;
+        futures::future::join_all((0..40).map(|_| beside(&HASHERS, work))).await;
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         assert!((1..=cores).contains(&MOST.load(Ordering::SeqCst)));
+    }
+
+    /// X61: somebody who hangs up makes no room for the next while their password is still being computed.
+    #[tokio::test]
+    async fn who_hangs_up_frees_no_core() {
+        let cores = Arc::new(Semaphore::new(1));
+        let (begun, begins) = oneshot::channel();
+        let (end, ends) = mpsc::channel();
+        let password = beside(&cores, move || {
+            begun.send(()).unwrap();
+            ends.recv().unwrap();
+        });
+
+        tokio::select! {
+            done = password => panic!("it lasts until it may end: {done:?}"),
+            begun = begins => begun.unwrap(),
+        }
+
+        assert_eq!(cores.available_permits(), 0, "nobody waits for the hash any more, and it still has its core");
+        end.send(()).unwrap();
+        let next = timeout(Duration::from_secs(60), beside(&cores, || "the next")).await;
+        assert_eq!(next.unwrap().unwrap(), "the next");
     }
 
     #[test]

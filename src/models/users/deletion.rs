@@ -7,10 +7,11 @@ use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
-use super::{Column, Confirmation, Entity, Model, Status, links, second_factors};
+use super::{Column, Confirmation, Entity, Model, Status, appointments, links, second_factors};
 use crate::{
     context::Nproxy,
     models::{
+        OneByOne,
         activities::{self, Actor},
         assets, auth_events, begin, clock, conversations, exports, runs,
         sessions::{self, Client},
@@ -22,19 +23,32 @@ use crate::{
     },
 };
 
+/// What became of the wish to leave.
+#[derive(Debug)]
+pub enum Departure {
+    Gone,
+    /// The password was not right, or was not looked at: nothing was changed.
+    Unconfirmed(Confirmation),
+    /// Somebody has to own the place: nothing was changed.
+    LastOwner,
+}
+
 impl Model {
     /// # Errors
     /// The database does not answer.
-    pub async fn delete(&self, ctx: &AppContext, client: &Client, password: &str) -> Result<Confirmation> {
+    pub async fn delete(&self, ctx: &AppContext, client: &Client, password: &str) -> Result<Departure> {
         match self.confirm(ctx, client, password).await? {
             Confirmation::Right => {}
-            not => return Ok(not),
+            not => return Ok(Departure::Unconfirmed(not)),
         }
         let txn = begin(&ctx.db).await?;
         // Before the person's row is locked, in the order in which a worker settles; and again for what began meanwhile.
         runs::let_go(&txn, self.id).await?;
+        if self.is_owner() && appointments::is_last(&appointments::owners(&txn).await?, self) {
+            return Ok(Departure::LastOwner);
+        }
         if !self.vanish(&txn).await? {
-            return Ok(Confirmation::Right);
+            return Ok(Departure::Gone);
         }
         sessions::forget(&txn, self.id).await?;
         links::forget_all(&txn, self.id).await?;
@@ -48,11 +62,11 @@ impl Model {
         let erase = EraseFiles::enqueue(&txn, &Erasure { user: self.id }).await?;
         txn.commit().await?;
         ctx.parts().jobs().hint(&[erase]).await;
-        Ok(Confirmation::Right)
+        Ok(Departure::Gone)
     }
 
     /// The row stays as a number that others point at. `blocked`: whoever asks for the status finds nobody to let in.
-    async fn vanish(&self, txn: &DatabaseTransaction) -> Result<bool> {
+    pub(super) async fn vanish(&self, txn: &DatabaseTransaction) -> Result<bool> {
         let now = clock::now(txn).await?;
         let gone = Entity::update_many()
             .col_expr(Column::Email, Expr::value(None::<String>))
@@ -73,14 +87,20 @@ impl Model {
 /// Scheduled: a file that was still on its way when its person left goes too.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database does not answer, or something is wrong with a person's files; those of all others go.
 pub(super) async fn finish(ctx: &AppContext) -> Result<()> {
+    let mut people = OneByOne::default();
     for user in assets::left_behind(&ctx.db).await? {
-        let txn = begin(&ctx.db).await?;
-        assets::bury_all_of(&txn, user).await?;
-        let erase = EraseFiles::enqueue(&txn, &Erasure { user }).await?;
-        txn.commit().await?;
-        ctx.parts().jobs().hint(&[erase]).await;
+        people.came(take_away(ctx, user).await, "the files of somebody who left could not be taken away", user)?;
     }
+    people.end(())
+}
+
+async fn take_away(ctx: &AppContext, user: i64) -> Result<()> {
+    let txn = begin(&ctx.db).await?;
+    assets::bury_all_of(&txn, user).await?;
+    let erase = EraseFiles::enqueue(&txn, &Erasure { user }).await?;
+    txn.commit().await?;
+    ctx.parts().jobs().hint(&[erase]).await;
     Ok(())
 }

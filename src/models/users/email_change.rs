@@ -2,7 +2,10 @@
 //! already is told to nobody who cannot read its mail.
 
 use loco_rs::{Result, app::AppContext};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, LockType},
+};
 use serde_json::json;
 
 use super::{Column, Confirmation, Entity, LinkState, Model, Purpose, Status, by_email, by_id, links, normalized};
@@ -11,9 +14,8 @@ use crate::{
     mailers::accounts::{Letter, Occasion},
     models::{
         activities::{self, Actor},
-        begin, clock,
+        auth_events, begin, clock,
         sessions::Client,
-        text,
         tokens::PlainToken,
     },
     workers::{Durable, deliver_mail::DeliverMail},
@@ -39,7 +41,7 @@ pub async fn confirm_email(ctx: &AppContext, token: &PlainToken) -> Result<Email
     };
     let user = by_id(&txn, link.user_id).await?.filter(|user| user.status() == Status::Activated);
     let (Some(user), Some(email)) = (user, link.email) else { return Ok(EmailChange::Link(LinkState::Unknown)) };
-    give_way(&txn, &email).await?;
+    let gone = give_way(&txn, &email).await?;
     if by_email(&txn, &email).await?.is_some() {
         return Ok(EmailChange::Taken);
     }
@@ -52,26 +54,26 @@ pub async fn confirm_email(ctx: &AppContext, token: &PlainToken) -> Result<Email
         .await?;
     // Links that lie in the old mailbox open nothing any more.
     links::supersede_all(&txn, user.id).await?;
+    // The audit log comes after all people: who moves somebody's money takes the two in this order.
+    if let Some(gone) = gone {
+        let detail = json!({ "reason": "somebody else proved the address" });
+        activities::record(&txn, &Actor::System, "delete_user", ("user", gone.id), detail).await?;
+    }
     activities::record(&txn, &Actor::User(user.id), "change_email", ("user", user.id), json!({})).await?;
     let user = by_id(&txn, user.id).await?.unwrap_or(user);
     txn.commit().await?;
     Ok(EmailChange::Changed(user))
 }
 
-/// A registration that nobody proved loses its address to somebody who did.
-async fn give_way(txn: &DatabaseTransaction, email: &str) -> Result<()> {
-    let now = clock::now(txn).await?;
-    Entity::update_many()
-        .col_expr(Column::Email, Expr::value(None::<String>))
-        .col_expr(Column::PasswordHash, Expr::value(None::<String>))
-        .col_expr(Column::Status, Expr::value(text(Status::Blocked)))
-        .col_expr(Column::DeletedAt, Expr::value(now))
-        .col_expr(Column::UpdatedAt, Expr::value(now))
-        .filter(Column::Email.eq(email))
-        .filter(Column::Status.eq(Status::New))
-        .exec(txn)
-        .await?;
-    Ok(())
+/// A registration that nobody proved loses its address to somebody who did, and is nobody's account from then on.
+async fn give_way(txn: &DatabaseTransaction, email: &str) -> Result<Option<Model>> {
+    let unproved = Entity::find().filter(Column::Email.eq(email)).filter(Column::Status.eq(Status::New));
+    // Locked, because it may be proved at this moment too.
+    let Some(unproved) = unproved.lock(LockType::NoKeyUpdate).one(txn).await? else { return Ok(None) };
+    unproved.vanish(txn).await?;
+    links::forget_all(txn, unproved.id).await?;
+    auth_events::forget(txn, unproved.id).await?;
+    Ok(Some(unproved))
 }
 
 impl Model {

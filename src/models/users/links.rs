@@ -44,30 +44,67 @@ pub enum LinkState {
     Unknown,
 }
 
+/// What a token is worth that is about to be mailed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Mailing {
+    /// It opens a link that was not there before.
+    Fresh,
+    /// It opens the link of a try before this one, whose mail may have arrived.
+    Again,
+    /// There is nothing to send: the person had enough of them this hour, or that link did its work or was replaced.
+    Nothing,
+}
+
 impl Model {
-    /// A fresh link that goes to `email`; older ones of the purpose stop working. `None` when the person had enough of
-    /// them this hour.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn mint_link(
+    /// A fresh link that goes to `email`, for whoever hands it over by themselves; older ones of the purpose stop working.
+    pub(super) async fn mint_link(
         &self,
         txn: &DatabaseTransaction,
         purpose: Purpose,
         email: &str,
-    ) -> Result<Option<PlainToken>> {
-        let now = clock::now(txn).await?;
+    ) -> Result<PlainToken> {
+        let token = PlainToken::mint();
+        self.write_link(txn, purpose, email, &token).await?;
+        Ok(token)
+    }
+
+    /// Makes `token` a link that is mailed to `email`; older ones of the purpose stop working. A token that is a link
+    /// already is being sent once more, and the link has all its time before it again.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mail_link(
+        &self,
+        txn: &DatabaseTransaction,
+        purpose: Purpose,
+        email: &str,
+        token: &PlainToken,
+    ) -> Result<Mailing> {
+        if find(txn, purpose, token).await?.is_some() {
+            return Ok(if renew(txn, token).await? { Mailing::Again } else { Mailing::Nothing });
+        }
         let recent = Entity::find()
             .filter(Column::UserId.eq(self.id))
             .filter(Column::Purpose.eq(purpose))
-            .filter(Column::CreatedAt.gt(now - TimeDelta::hours(1)))
+            .filter(Column::CreatedAt.gt(clock::now(txn).await? - TimeDelta::hours(1)))
             .count(txn)
             .await?;
         if recent >= PER_HOUR {
-            return Ok(None);
+            return Ok(Mailing::Nothing);
         }
+        self.write_link(txn, purpose, email, token).await?;
+        Ok(Mailing::Fresh)
+    }
+
+    async fn write_link(
+        &self,
+        txn: &DatabaseTransaction,
+        purpose: Purpose,
+        email: &str,
+        token: &PlainToken,
+    ) -> Result<()> {
         supersede(txn, self.id, purpose).await?;
-        let token = PlainToken::mint();
+        let now = clock::now(txn).await?;
         ActiveModel {
             user_id: Set(self.id),
             purpose: Set(text(purpose)),
@@ -79,11 +116,23 @@ impl Model {
         }
         .insert(txn)
         .await?;
-        Ok(Some(token))
+        Ok(())
     }
 }
 
-/// Takes back a link whose mail did not leave: nobody has it, and it must not count against the person.
+/// `false` for a link that was used, or replaced.
+async fn renew(txn: &DatabaseTransaction, token: &PlainToken) -> Result<bool> {
+    let renewed = Entity::update_many()
+        .col_expr(Column::ExpiresAt, Expr::value(clock::now(txn).await? + LIFETIME))
+        .filter(Column::TokenHash.eq(token.hashed().as_str()))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::SupersededAt.is_null())
+        .exec(txn)
+        .await?;
+    Ok(renewed.rows_affected == 1)
+}
+
+/// Takes back a link whose mail was refused: nobody has it, and it must not count against the person.
 ///
 /// # Errors
 /// The database does not answer.

@@ -1,7 +1,7 @@
 //! Opening an account, and proving that its address is one's own.
 
 use loco_rs::{Result, app::AppContext};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{
     Column, Entity, LinkState, Model, NOBODY, Purpose, Status, by_email, by_id, credentials, draft, links, normalized,
@@ -32,11 +32,22 @@ pub enum Registration {
     TooOften(Refused),
 }
 
+/// What the button behind the mailed link opened.
+#[derive(Debug)]
+pub enum Activation {
+    Open(Model),
+    /// The account is open, and no password opens it: the address was registered with several. Whoever reads its mail
+    /// chooses one by this.
+    Contested(PlainToken),
+    /// The link opens nothing.
+    Link(LinkState),
+}
+
 /// Opens an account and mails the activation link. An address that is taken is answered alike, for the same work: its
 /// owner gets the mail that helps (activation again, or a hint that the account exists), a stranger learns nothing.
 ///
-/// Until the address is proved, the newest registration's password counts: who opens the link has just registered, and
-/// must not end up in an account that somebody else prepared under a password of theirs.
+/// A registration never replaces the password of another one. Which of two came from the person who reads the mail, and
+/// which mail they press, nobody can tell; so with a second password none counts, and they choose one when they are there.
 ///
 /// # Errors
 /// The database does not answer.
@@ -51,15 +62,14 @@ pub async fn register(ctx: &AppContext, client: &Client, email: &str, password: 
         Err(refused) => return Ok(Registration::TooOften(refused)),
     };
     let password_hash = credentials::hash(password).await?;
+    // Not in the transaction below: comparing takes a while, and many at once are all compared with what the first wrote.
+    let is_new = insert_new(&ctx.db, draft(&ctx.db, &email, password_hash).await?).await?;
+    let waiting = by_email(&ctx.db, &email).await?.filter(|user| user.status() == Status::New);
+    let is_theirs = Model::password_matches(waiting.as_ref(), password).await?;
     let txn = begin(&ctx.db).await?;
-    let is_new = insert_new(&txn, draft(&txn, &email, password_hash.clone()).await?).await?;
-    Entity::update_many()
-        .col_expr(Column::PasswordHash, Expr::value(password_hash))
-        .col_expr(Column::UpdatedAt, Expr::value(clock::now(&txn).await?))
-        .filter(Column::Email.eq(email.as_str()))
-        .filter(Column::Status.eq(Status::New))
-        .exec(&txn)
-        .await?;
+    if !is_theirs {
+        contest(&txn, &email).await?;
+    }
     let user = by_email(&txn, &email).await?;
     let occasion = match user.as_ref().map(Model::status) {
         Some(Status::New) => Occasion::Activation,
@@ -73,22 +83,37 @@ pub async fn register(ctx: &AppContext, client: &Client, email: &str, password: 
     Ok(Registration::Mailed)
 }
 
+async fn contest(txn: &DatabaseTransaction, email: &str) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::value(None::<String>))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now(txn).await?))
+        .filter(Column::Email.eq(email))
+        .filter(Column::Status.eq(Status::New))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
 /// The button behind the mailed link: the account opens and gets its trial, once.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn activate_by_link(ctx: &AppContext, token: &PlainToken) -> Result<std::result::Result<Model, LinkState>> {
+pub async fn activate_by_link(ctx: &AppContext, token: &PlainToken) -> Result<Activation> {
     let txn = begin(&ctx.db).await?;
     let link = match links::redeem(&txn, Purpose::Activation, token).await? {
         Ok(link) => link,
-        Err(state) => return Ok(Err(state)),
+        Err(state) => return Ok(Activation::Link(state)),
     };
     let user = by_id(&txn, link.user_id).await?.filter(|user| user.status() != Status::Blocked);
-    let Some(user) = user else { return Ok(Err(LinkState::Unknown)) };
+    let Some(user) = user else { return Ok(Activation::Link(LinkState::Unknown)) };
     let actor = Actor::User(user.id);
     let user = user.activate(ctx, &txn, &actor).await?;
+    let activation = match user.password_hash {
+        Some(_) => Activation::Open(user),
+        None => Activation::Contested(user.mint_link(&txn, Purpose::Reset, user.email()).await?),
+    };
     txn.commit().await?;
-    Ok(Ok(user))
+    Ok(activation)
 }
 
 /// An operator opens the account of somebody whom the mail does not reach.

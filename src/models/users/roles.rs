@@ -1,8 +1,10 @@
 //! Who may do more than look after their own things. Each role may what the one before may, and one thing more.
 
-use sea_orm::{ActiveEnum, DeriveActiveEnum, EnumIter};
+use loco_rs::Result;
+use sea_orm::{ActiveEnum, ConnectionTrait, DeriveActiveEnum, EnumIter};
 
-use super::Model;
+use super::{Model, Status, by_id};
+use crate::models::activities::Actor;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -51,5 +53,16 @@ impl Model {
     #[must_use]
     pub fn is_owner(&self) -> bool {
         self.role() == Role::Owner
+    }
+
+    /// Does this person stand above whoever acts? Somebody of the house who may not sign in any more stands below everybody;
+    /// whoever is at the console, below nobody.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn is_above(&self, db: &impl ConnectionTrait, actor: &Actor) -> Result<bool> {
+        let Actor::Admin(id) = actor else { return Ok(false) };
+        let admin = by_id(db, *id).await?.filter(|admin| admin.status() == Status::Activated);
+        Ok(admin.is_none_or(|admin| self.role() > admin.role()))
     }
 }

@@ -1,9 +1,13 @@
 //! People as operators see them.
 
-use nproxy::models::{allowances, ledger_entries};
+use nproxy::models::{
+    activities::Actor,
+    allowances, ledger_entries,
+    users::{Blocking, Role, block_by_rank},
+};
 
-use super::{admin, count, leaves_one, newest_reason};
-use crate::support::{Setup, TestApp};
+use super::{admin, count, leaves_one, newest_reason, staff};
+use crate::support::{Person, Setup, TestApp};
 
 async fn app() -> TestApp {
     TestApp::with(Setup { jobs: false, ..Setup::default() }).await
@@ -60,6 +64,58 @@ async fn somebody_is_blocked_and_let_in_again() {
     let form = cy.get(&format!("/admin/users/{}/block", me.id)).await.html().form("#action");
     let refused = cy.submit(&form.fill("reason", "a slip of the hand")).await;
     assert_eq!((refused.status, count(&app).await), (409, before), "nobody locks himself out");
+    app.finish().await;
+}
+
+/// F47: nobody of the house shuts out somebody above them, or ends their sessions; it says so, and nothing is changed.
+#[tokio::test]
+async fn nobody_shuts_out_who_stands_above() {
+    let app = app().await;
+    let cy = admin(&app).await;
+    let dee = staff(&app, "dee", Role::Owner).await;
+    let base = format!("/admin/users/{}", app.user("dee").await.id);
+    let one = cy.get(&base).await.html().attribute("#sessions tbody a", "href");
+    let before = count(&app).await;
+    for path in [format!("{base}/block"), format!("{base}/sessions"), one] {
+        let form = cy.get(&path).await.html().form("#action").fill("reason", "because I can");
+        let refused = cy.submit(&form).await;
+        assert_eq!(refused.status, 409, "{path}");
+        assert!(refused.html().text().contains("they stand above you"), "{path}: {}", refused.html().text());
+    }
+    assert_eq!((count(&app).await, dee.get("/admin").await.status), (before, 200));
+
+    let form = dee.get(&format!("/admin/users/{}/block", app.user("cy").await.id)).await.html().form("#action");
+    assert_eq!(dee.submit(&form.fill("reason", "went too far")).await.status, 303);
+    assert_eq!(app.user("cy").await.status, "blocked");
+    app.finish().await;
+}
+
+/// F47: of two owners who block each other at the same moment one is left, and the last one is blocked by nobody of the
+/// house. The console can do it still.
+#[tokio::test]
+async fn somebody_owns_the_place() {
+    let app = app().await;
+    let (bo, dee) = (staff(&app, "bo", Role::Owner).await, staff(&app, "dee", Role::Owner).await);
+    let page = async |who: &Person, whom: &str| {
+        let page = who.get(&format!("/admin/users/{}/block", app.user(whom).await.id)).await.html();
+        page.form("#action").fill("reason", "a quarrel")
+    };
+    let (by_bo, by_dee) = (page(&bo, "dee").await, page(&dee, "bo").await);
+
+    let (one, two) = tokio::join!(bo.submit(&by_bo), dee.submit(&by_dee));
+
+    let done = [&one, &two].into_iter().filter(|answer| answer.location().ends_with("?done=block")).count();
+    assert_eq!(done, 1, "{} {}", one.status, two.status);
+    let owners = "SELECT email FROM users WHERE role = 'owner' AND status = 'activated'";
+    let last = app.texts(owners).await;
+    assert_eq!(last.len(), 1, "{last:?}");
+    let id = app.user(last[0].split('@').next().unwrap()).await.id;
+    let refused = block_by_rank(&app.ctx, id, "nobody would be left", &Actor::System).await.unwrap();
+    assert!(matches!(refused, Blocking::LastOwner), "{refused:?}");
+    assert_eq!(app.texts(owners).await, last);
+
+    app.task("user_block", &[("email", &last[0])]).await.unwrap();
+    assert_eq!(app.texts(owners).await, [""; 0]);
     app.finish().await;
 }
 

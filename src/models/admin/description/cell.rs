@@ -2,7 +2,7 @@
 
 use sea_orm::prelude::DateTimeUtc;
 
-use crate::models::catalogue::money;
+use crate::models::{catalogue::money, provider_keys::balance::dollars};
 
 /// How a state is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,16 +113,6 @@ impl Cell {
             Self::Moment(at) => at.to_rfc3339(),
         }
     }
-}
-
-/// `$12.50`, or more decimals where there is more to say.
-#[must_use]
-pub fn dollars(micros: i64) -> String {
-    let sign = if micros < 0 { "-" } else { "" };
-    let (whole, part) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
-    let part = format!("{part:06}");
-    let cents = part[2..].trim_end_matches('0').len() + 2;
-    format!("{sign}${whole}.{}", &part[..cents])
 }
 
 impl<R> Column<R> {

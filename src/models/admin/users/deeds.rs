@@ -13,11 +13,16 @@ use crate::models::{
     debts::{self, Forgiveness},
     listing::words_of,
     sessions, subscriptions, text,
-    users::{self, Appointment, Role},
+    users::{self, Appointment, Blocking, Role},
 };
 
 /// A grant lasts so many months at most.
 const MONTHS_MAX: i64 = 24;
+
+const ABOVE: &str = "Nothing was changed: they stand above you. Ask an owner to do it.";
+
+const LAST_OWNER: &str = "Nothing was changed: this is the only owner, and somebody has to own the place. Make somebody \
+                          else owner first.";
 
 pub(super) async fn activate(doing: Doing<'_, Model>) -> Result<Outcome> {
     let user = users::activate_by_hand(doing.ctx, doing.row.email(), doing.actor).await?;
@@ -28,8 +33,12 @@ pub(super) async fn block(doing: Doing<'_, Model>) -> Result<Outcome> {
     if *doing.actor == activities::Actor::Admin(doing.row.id) {
         return Ok(Outcome::refused("You cannot block yourself."));
     }
-    let user = users::block(doing.ctx, doing.row.email(), doing.input.reason(), doing.actor).await?;
-    Ok(told(user.is_some()))
+    Ok(match users::block_by_rank(doing.ctx, doing.row.id, doing.input.reason(), doing.actor).await? {
+        Blocking::Blocked => Outcome::Done,
+        Blocking::Above => Outcome::refused(ABOVE),
+        Blocking::LastOwner => Outcome::refused(LAST_OWNER),
+        Blocking::Nobody => told(false),
+    })
 }
 
 pub(super) async fn unblock(doing: Doing<'_, Model>) -> Result<Outcome> {
@@ -66,6 +75,9 @@ fn told(happened: bool) -> Outcome {
 }
 
 pub(super) async fn end_sessions(doing: Doing<'_, Model>) -> Result<Outcome> {
+    if doing.row.is_above(&doing.ctx.db, doing.actor).await? {
+        return Ok(Outcome::refused(ABOVE));
+    }
     sessions::revoke_all_by_hand(doing.ctx, doing.row, doing.input.reason(), doing.actor).await?;
     Ok(Outcome::Done)
 }
@@ -74,6 +86,9 @@ pub(super) async fn end_session(doing: Doing<'_, Model>) -> Result<Outcome> {
     let Ok(pid) = doing.input.text("session").parse::<Uuid>() else {
         return Ok(Outcome::refused("There is no such session."));
     };
+    if doing.row.is_above(&doing.ctx.db, doing.actor).await? {
+        return Ok(Outcome::refused(ABOVE));
+    }
     let ended = sessions::revoke_by_hand(doing.ctx, doing.row, pid, doing.input.reason(), doing.actor).await?;
     Ok(if ended { Outcome::Done } else { Outcome::refused("That session has ended already.") })
 }
