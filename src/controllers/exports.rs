@@ -4,7 +4,7 @@ use axum::{
     extract::{Query, RawForm, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{get, post},
 };
 use loco_rs::{app::AppContext, controller::Routes};
 use serde::Deserialize;
@@ -53,7 +53,7 @@ async fn create(
     let text = match ordering {
         Ordering::Ordered(_) => return Ok(Redirect::to(PAGE).into_response()),
         Ordering::Nothing => "No picture was chosen. Mark some in the gallery first.",
-        Ordering::TooMany => "Three archives are being packed already. Wait for one of them.",
+        Ordering::TooMany => "You have three archives already. Delete one, or wait until its time is over.",
     };
     refused(&ctx, &user, page, text).await
 }
@@ -79,7 +79,7 @@ async fn show(
 ) -> Result<Response> {
     let parts = export.parts()?;
     let number = which.part.parse().unwrap_or(1_usize).max(1);
-    let (Stands::Ready, Some(part)) = (export.state(), parts.get(number - 1)) else {
+    let (Stands::Ready, Some(part)) = (export.stands(clock::now(&ctx.db).await?), parts.get(number - 1)) else {
         return Ok(Redirect::to(PAGE).into_response());
     };
     let name = views::exports::file_name(&export, number, parts.len());
@@ -97,6 +97,14 @@ async fn show(
     Ok((headers, body).into_response())
 }
 
+async fn delete(State(ctx): State<AppContext>, OwnExport(export): OwnExport) -> Result<Response> {
+    export.delete(&ctx).await?;
+    Ok(Redirect::to(PAGE).into_response())
+}
+
 pub fn routes() -> Routes {
-    Routes::new().add(PAGE, get(index).post(create)).add("/app/exports/{pid}", get(show))
+    Routes::new()
+        .add(PAGE, get(index).post(create))
+        .add("/app/exports/{pid}", get(show))
+        .add("/app/exports/{pid}/deletion", post(delete))
 }

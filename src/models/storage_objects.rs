@@ -68,6 +68,19 @@ pub(super) async fn remove(ctx: &AppContext, keys: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// What was put and never adopted is wanted no more: its bytes go at once, and what the store does not let go now, by the
+/// sweep. What was adopted stays: a commit may have come through although its answer was lost.
+pub(super) async fn give_up(ctx: &AppContext, keys: &[&str]) -> Result<()> {
+    change(&ctx.db, keys, &[State::Pending], State::Doomed).await?;
+    let doomed = Entity::find()
+        .filter(Column::StorageKey.is_in(keys.iter().copied()))
+        .filter(Column::State.eq(State::Doomed))
+        .all(&ctx.db)
+        .await?;
+    let doomed: Vec<&str> = doomed.iter().map(|object| object.storage_key.as_str()).collect();
+    remove(ctx, &doomed).await
+}
+
 async fn change(db: &impl ConnectionTrait, keys: &[&str], from: &[State], to: State) -> Result<u64> {
     let changed = Entity::update_many()
         .col_expr(Column::State, Expr::value(text(to)))

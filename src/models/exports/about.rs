@@ -16,11 +16,29 @@ use crate::models::{
 pub struct Names {
     taken: HashSet<String>,
     by_asset: BTreeMap<i64, (String, bool)>,
+    /// Of what could not be read.
+    left_out: Vec<String>,
 }
 
 impl Names {
     /// `pictures/…`, or `uploads/…` for what nobody wrote a prompt for.
     pub fn of(&mut self, asset: &assets::Model, prompt: Option<&str>) -> String {
+        let path = self.unused(asset, prompt);
+        self.by_asset.insert(asset.id, (path.clone(), asset.favorite));
+        path
+    }
+
+    /// A picture that could not be read, under the name that it would have had.
+    pub fn leave_out(&mut self, asset: &assets::Model, prompt: Option<&str>) {
+        let path = self.unused(asset, prompt);
+        self.left_out.push(path);
+    }
+
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    fn unused(&mut self, asset: &assets::Model, prompt: Option<&str>) -> String {
         let folder = if asset.is_upload() { "uploads" } else { "pictures" };
         let name = asset.file_name(prompt.unwrap_or_default());
         let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, "bin"));
@@ -30,9 +48,16 @@ impl Names {
             count += 1;
             path = format!("{folder}/{stem}-{count}.{ending}");
         }
-        self.by_asset.insert(asset.id, (path.clone(), asset.favorite));
         path
     }
+}
+
+/// What whoever opens the archive misses in it, in plain words.
+pub fn readme(names: &Names) -> String {
+    format!(
+        "These could not be read when this archive was packed, and are not in it:\n\n{}\n",
+        names.left_out.join("\n")
+    )
 }
 
 /// The account, its conversations with every prompt and what came of it, and its invoices, as JSON.
@@ -74,6 +99,7 @@ pub async fn everything(db: &impl ConnectionTrait, user: &users::Model, names: &
         "account": { "email": user.email, "since": user.created_at },
         "conversations": conversations,
         "invoices": invoices,
+        "left_out": names.left_out,
     });
     serde_json::to_string_pretty(&all).map_err(Error::wrap)
 }

@@ -111,7 +111,15 @@ async fn findings(ctx: &AppContext, asset: assets::Model, deep: bool) -> Result<
     Ok(all.into_iter().filter_map(|(key, says)| says.map(|says| Finding { key, says })).collect())
 }
 
-async fn wrong(ctx: &AppContext, asset: &assets::Model, deep: bool) -> Result<Option<&'static str>> {
+/// What is wrong with the bytes of a picture; with `deep` they are read.
+///
+/// # Errors
+/// The store does not answer, which says nothing about the picture.
+pub(in crate::models) async fn wrong(
+    ctx: &AppContext,
+    asset: &assets::Model,
+    deep: bool,
+) -> Result<Option<&'static str>> {
     let path = Path::new(&asset.storage_key);
     if !ctx.storage.exists(path).await? {
         return Ok(Some("is missing"));

@@ -34,7 +34,7 @@ const FOLDERS: [&str; 3] = ["uploads", "outputs", "exports"];
 pub struct Swept {
     /// Uploads that nothing was made from, taken away.
     pub unused_uploads: u64,
-    /// Archives whose time was over, taken away.
+    /// Archives whose time was over, or that nobody could pack, taken away.
     pub old_exports: u64,
     /// Keys whose commit never came, given up.
     pub abandoned: u64,
