@@ -1,10 +1,10 @@
 //! The plan, what is left, and paying for it. Prices are shown only here, to people who are signed in.
 
 mod early_start;
+mod history;
 pub(super) mod shown;
 
 use axum::{
-    Form,
     extract::{Query, Request, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{
     Error, Result,
-    extractors::{CurrentUser, OwnInvoice, Page},
+    extractors::{CurrentUser, Form, OwnInvoice, Page},
 };
 use crate::{
     context::Nproxy,
@@ -130,6 +130,7 @@ async fn code(OwnInvoice(invoice): OwnInvoice, Query(way): Query<Way>) -> Result
 pub fn routes() -> Routes {
     Routes::new()
         .add("/app/billing", get(show))
+        .add("/app/billing/history", get(history::index))
         .add("/app/billing/early-start", get(early_start::new).post(early_start::create))
         .add("/app/billing/invoices", post(create))
         .add("/app/billing/invoices/{pid}", get(invoice))

@@ -20,6 +20,7 @@ use crate::{
 static RECEIPT: Dir<'_> = include_dir!("src/mailers/billing/receipt");
 static UNDERPAID: Dir<'_> = include_dir!("src/mailers/billing/underpaid");
 static REFUNDED: Dir<'_> = include_dir!("src/mailers/billing/refunded");
+static QUOTA_LOW: Dir<'_> = include_dir!("src/mailers/billing/quota_low");
 static RENEWAL_DUE: Dir<'_> = include_dir!("src/mailers/billing/renewal_due");
 static PLAN_ENDED: Dir<'_> = include_dir!("src/mailers/billing/plan_ended");
 
@@ -39,6 +40,7 @@ pub async fn deliver(ctx: &AppContext, notice: &notifications::Model) -> Result<
         Kind::Receipt => (&RECEIPT, receipt(ctx, notice).await?),
         Kind::Underpaid => (&UNDERPAID, underpaid(ctx, notice).await?),
         Kind::Refunded => (&REFUNDED, refunded(ctx, notice, &user).await?),
+        Kind::QuotaLow => (&QUOTA_LOW, quota_low(ctx, notice, &user).await?),
         Kind::RenewalDue => (&RENEWAL_DUE, plan(ctx, notice, &user).await?),
         Kind::PlanEnded => (&PLAN_ENDED, plan(ctx, notice, &user).await?),
         // Those go to Telegram.
@@ -82,7 +84,8 @@ async fn receipt(ctx: &AppContext, notice: &notifications::Model) -> Result<Opti
 /// The rest may have come meanwhile.
 async fn underpaid(ctx: &AppContext, notice: &notifications::Model) -> Result<Option<Value>> {
     let Some(invoice) = invoice(ctx, notice).await? else { return Ok(None) };
-    let is_over = match invoice.state_at(clock::now(&ctx.db).await?) {
+    let now = clock::now(&ctx.db).await?;
+    let is_over = match invoice.state_at(now) {
         State::Underpaid => false,
         State::Expired => true,
         State::New | State::Pending | State::Confirming | State::Canceled | State::Paid | State::Refunded => {
@@ -95,6 +98,7 @@ async fn underpaid(ctx: &AppContext, notice: &notifications::Model) -> Result<Op
         "paid": in_words(invoice.paid_minor),
         "rest": in_words(invoice.rest_minor()),
         "is_over": is_over,
+        "is_stuck": invoice.is_stuck_at(now),
         "until": invoice.expires_at.format(MOMENT).to_string(),
         "link": links::link(ctx, &invoice)?,
     })))
@@ -106,6 +110,20 @@ async fn refunded(ctx: &AppContext, notice: &notifications::Model, user: &users:
         "price": money(invoice.price_minor, &invoice.currency),
         "owes": debts::owes(&ctx.db, user.id).await?,
         "link": link(ctx, &format!("/app/billing/invoices/{}", invoice.pid), None),
+    })))
+}
+
+/// It may be over meanwhile, or something may have been added.
+async fn quota_low(ctx: &AppContext, notice: &notifications::Model, user: &users::Model) -> Result<Option<Value>> {
+    let cycles = subscriptions::cycles(&ctx.db, user.id, clock::now(&ctx.db).await?).await?;
+    let month = cycles.running.as_ref().filter(|month| notice.about("month") == Some(month.id) && month.is_low());
+    let Some(end) = month.and_then(|month| month.expires_at) else { return Ok(None) };
+    let has_next = cycles.queued.is_some();
+    Ok(Some(json!({
+        "is_used_up": cycles.is_used_up(),
+        "has_next": has_next,
+        "end": end.format(MOMENT).to_string(),
+        "link": link(ctx, if has_next { "/app/billing/early-start" } else { "/app/billing" }, None),
     })))
 }
 

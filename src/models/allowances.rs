@@ -208,6 +208,13 @@ impl Model {
         Ok(won.pop())
     }
 
+    /// A month of which a fifth or less is left, so that people see 20 % or nothing. What runs under way hold counts as
+    /// left, because it may come back.
+    #[must_use]
+    pub fn is_low(&self) -> bool {
+        self.kind() == Kind::Quota && self.posted * 5 <= self.granted
+    }
+
     /// Judged by the clock, by the write-off and by the taking back, whichever came first.
     #[must_use]
     pub fn closed(&self, now: DateTimeUtc) -> Option<Closed> {

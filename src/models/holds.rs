@@ -6,6 +6,7 @@ use sea_orm::{
     ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
     DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait, QueryFilter, sea_query::Expr,
 };
+use serde_json::json;
 
 use super::{
     _entities::holds::{ActiveModel, Column, Entity},
@@ -13,7 +14,7 @@ use super::{
     allowances::{self, Closed, Kind},
     clock, debts, is,
     ledger_entries::{self, Movement},
-    text,
+    notifications, text,
 };
 
 pub use super::_entities::holds::Model;
@@ -116,11 +117,22 @@ pub async fn settle(txn: &DatabaseTransaction, run_id: i64, delivered: i64, requ
         movements.extend(closed.map(|closed| closed.takes(released, run_id)));
     }
     let movements = movements.into_iter().map(|movement| movement.of(&hold)).collect();
+    let was_low = allowance.is_low();
     let allowance = allowance.post(txn, movements, &Actor::System).await?;
+    if closed.is_none() && !was_low && allowance.is_low() {
+        tell_low(txn, &allowance).await?;
+    }
     if captured > 0 && closed == Some(Closed::Revoked) {
         debts::incur_late(txn, &allowance, &hold, captured).await?;
     }
     Ok(true)
+}
+
+/// One mail for each month that runs low. Its job needs no hint: it is no hurry.
+async fn tell_low(txn: &DatabaseTransaction, month: &allowances::Model) -> Result<()> {
+    let key = format!("quota_low:{}", month.id);
+    notifications::mail(txn, notifications::Kind::QuotaLow, key, month.user_id, json!({ "month": month.id })).await?;
+    Ok(())
 }
 
 /// # Errors

@@ -2,11 +2,12 @@
 //! of the deltas are the balances, and `check` proves it.
 
 pub mod check;
+mod history;
 
 use loco_rs::Result;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum,
-    EntityTrait, EnumIter, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
+    DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
 };
 
 pub use super::_entities::ledger_entries::Model;
+pub use history::{History, Line, history};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -139,4 +141,12 @@ pub(super) async fn used(db: &impl ConnectionTrait, allowance_id: i64) -> Result
         .all(db)
         .await?;
     Ok(-spent.into_iter().sum::<i64>())
+}
+
+impl Model {
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a CHECK keeps ledger_entries.kind to these words")]
+    pub fn kind(&self) -> Kind {
+        Kind::try_from_value(&self.kind).expect("ledger_entries.kind")
+    }
 }

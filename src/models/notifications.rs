@@ -33,6 +33,8 @@ pub enum Kind {
     Underpaid,
     /// An operator gave a payment back.
     Refunded,
+    /// Little is left of a month.
+    QuotaLow,
     /// The plan ends in some days, and nothing follows.
     RenewalDue,
     /// The plan is over.

@@ -1,5 +1,7 @@
 //! The plan, what is left of it, what happens next, and how to pay for it.
 
+pub mod history;
+
 use chrono::{DateTime, Months, Utc};
 use serde::Serialize;
 

@@ -60,6 +60,8 @@ pub struct InvoiceView {
     pub checkout_label: String,
     /// A human of the shop says what arrived; the checkout is where to write to.
     pub is_by_hand: bool,
+    /// A part arrived and the rest cannot be sent after: a human of the shop puts it right.
+    pub is_stuck: bool,
     /// In the last quarter of the time to pay: when it ends.
     pub ends_at: String,
     pub ends_words: String,
@@ -115,7 +117,7 @@ const fn words(state: State) -> (&'static str, &'static str, &'static str) {
 #[must_use]
 pub fn view(invoice: &Model, month: Option<&allowances::Model>, now: DateTime<Utc>, place: &Place) -> InvoiceView {
     let state = invoice.state_at(now);
-    let is_payable = matches!(state, State::New | State::Underpaid);
+    let is_payable = is_payable(invoice, state);
     let checkout_url = invoice.checkout_url.clone().filter(|_| is_payable).unwrap_or_default();
     let (title, text) = told(invoice, state, month, now);
     let ends_soon = ends_soon(invoice, now);
@@ -140,6 +142,7 @@ pub fn view(invoice: &Model, month: Option<&allowances::Model>, now: DateTime<Ut
             format!("Pay {} at the checkout", money(invoice.rest_minor(), &invoice.currency))
         },
         is_by_hand,
+        is_stuck: invoice.is_stuck_at(now),
         checkout_url,
         ends_at: if ends_soon { invoice.expires_at.to_rfc3339() } else { String::new() },
         ends_words: invoice.expires_at.format("%H:%M UTC").to_string(),
@@ -147,7 +150,16 @@ pub fn view(invoice: &Model, month: Option<&allowances::Model>, now: DateTime<Ut
         is_without_checkout: state == State::New && invoice.checkout_url.is_none(),
         is_unopened: state == State::New && invoice.is_unopened(),
         processor: invoice.processor.clone(),
-        facts: facts(invoice, state, month),
+        facts: facts(invoice, state, month, now),
+    }
+}
+
+/// What is missing of a part is to be paid only where it would be added.
+fn is_payable(invoice: &Model, state: State) -> bool {
+    match state {
+        State::New => true,
+        State::Underpaid => invoice.takes_the_rest(),
+        State::Pending | State::Confirming | State::Expired | State::Canceled | State::Paid | State::Refunded => false,
     }
 }
 
@@ -160,6 +172,13 @@ fn told(
     let in_words = |minor| money(minor, &invoice.currency);
     let (price, paid, rest) =
         (in_words(invoice.price_minor), in_words(invoice.paid_minor), in_words(invoice.rest_minor()));
+    let is_stuck = invoice.is_stuck_at(now);
+    let stuck = || {
+        format!(
+            "{paid} of {price} arrived. It is not lost, but the rest cannot be sent after it. Send nothing more: write \
+             to us with the number of this invoice, and we put it right."
+        )
+    };
     match state {
         State::New if invoice.is_unopened() => (
             "Your invoice is ready",
@@ -177,10 +196,12 @@ fn told(
             "Your payment was seen",
             "It is being confirmed, which can take from seconds to an hour. There is nothing more to do.".into(),
         ),
+        State::Underpaid if is_stuck => ("A part of it arrived", stuck()),
         State::Underpaid => (
             "A part of it arrived",
             format!("{paid} of {price} arrived. Send the rest, {rest}, and your month begins."),
         ),
+        State::Expired if is_stuck => ("The time to pay is over", stuck()),
         State::Expired if invoice.paid_minor > 0 => (
             "The time to pay is over",
             format!(
@@ -194,6 +215,7 @@ fn told(
              invoice has today's rate."
                 .into(),
         ),
+        State::Canceled if is_stuck => ("This invoice is closed", stuck()),
         State::Canceled => (
             "This invoice is closed",
             "Nothing is to be paid here. If you have sent money, do nothing: it counts as soon as it is accepted."
@@ -226,28 +248,36 @@ fn notice(invoice: &Model) -> &'static str {
 
 /// A clock that runs makes people hurry, so it shows only when it must.
 fn ends_soon(invoice: &Model, now: DateTime<Utc>) -> bool {
-    let is_payable = matches!(invoice.state_at(now), State::New | State::Underpaid) && invoice.checkout_url.is_some();
+    let is_payable = is_payable(invoice, invoice.state_at(now)) && invoice.checkout_url.is_some();
     // One that lay ready is older than its time to pay.
     let lasts = Ord::min(invoice.expires_at - invoice.created_at, LIFE);
     is_payable && (invoice.expires_at - now) * 4 <= lasts
 }
 
-fn facts(invoice: &Model, state: State, month: Option<&allowances::Model>) -> Vec<(&'static str, String)> {
+fn facts(
+    invoice: &Model,
+    state: State,
+    month: Option<&allowances::Model>,
+    now: DateTime<Utc>,
+) -> Vec<(&'static str, String)> {
     let in_words = |minor| money(minor, &invoice.currency);
     let mut facts = vec![
         ("Invoice", invoice.pid.to_string()),
         ("For", "nproxy, one month".into()),
         ("Price", in_words(invoice.price_minor)),
     ];
+    facts.extend(in_coin(invoice, state));
     if invoice.paid_minor > 0 {
         facts.push(("Paid", in_words(invoice.paid_minor)));
     }
+    facts.extend(transfers(invoice).map(|count| ("Transfers seen", count.to_string())));
     if invoice.paid_minor > 0 && matches!(state, State::Underpaid | State::Expired) {
-        facts.push(("Still to pay", in_words(invoice.rest_minor())));
+        let word = if invoice.is_stuck_at(now) { "Missing" } else { "Still to pay" };
+        facts.push((word, in_words(invoice.rest_minor())));
     }
     facts.push(("Way to pay", name(&invoice.processor).into()));
     facts.push(("Made on", moment(invoice.created_at)));
-    if matches!(state, State::New | State::Underpaid) && invoice.checkout_url.is_some() {
+    if is_payable(invoice, state) && invoice.checkout_url.is_some() {
         facts.push(("Pay before", moment(invoice.expires_at)));
     }
     facts.extend(invoice.paid_at.map(|at| ("Paid on", moment(at))));
@@ -256,4 +286,26 @@ fn facts(invoice: &Model, state: State, month: Option<&allowances::Model>) -> Ve
         facts.extend(month.ended_at().map(|end| ("Until", moment(end))));
     }
     facts
+}
+
+/// What it is in the coin, and at which rate. Behind a single transfer that is what was sent for; of several only the last
+/// amount is known, and an invoice whose time is over promises none.
+fn in_coin(invoice: &Model, state: State) -> Vec<(&'static str, String)> {
+    let has_come = matches!(state, State::Pending | State::Confirming | State::Paid | State::Refunded);
+    let label = if is_payable(invoice, state) {
+        "To send"
+    } else if has_come && transfers(invoice) == Some(1) {
+        "In coin"
+    } else {
+        return Vec::new();
+    };
+    let amount = methods::asked(invoice).map(|amount| (label, amount));
+    amount.into_iter().chain(methods::rate(invoice).map(|rate| ("Rate", rate))).collect()
+}
+
+/// How many came, as far as that is known. A processor that makes a payment of each transfer makes one as soon as somebody
+/// chooses a coin, sent or not.
+fn transfers(invoice: &Model) -> Option<usize> {
+    let count = invoice.payments.as_array().map(Vec::len);
+    count.filter(|count| *count > 0 && invoice.takes_the_rest())
 }

@@ -1,8 +1,17 @@
 //! A person pays and gets a month: the pages from the plan to the receipt.
 
-use nproxy::models::{activities::Actor, allowances};
+use chrono::Utc;
+use nproxy::{
+    mailers::billing::deliver,
+    models::{
+        activities::Actor,
+        allowances,
+        notifications::{self, Channel, Kind, Notice},
+    },
+};
 use reqwest::Method;
 use sandbox::{Amount, Spoil, Webhooks, btcpay::Way};
+use serde_json::json;
 
 use crate::support::{Answer, Html, Person, Setup, TestApp, eventually};
 
@@ -248,5 +257,127 @@ async fn invoices_are_listed_for_their_owner() {
     assert_eq!((foreign.status, absent.status), (404, 404));
     assert_eq!(foreign.without_reference(), absent.without_reference());
     assert!(!eve.get("/app/billing").await.html().has("#invoices"));
+    app.finish().await;
+}
+
+/// F70, F15: every movement of free pictures and tokens is listed with what was left behind it, newest first, in pages that
+/// go on where the last one ended; of a monthly plan the moment and the reason alone. It is nobody else's.
+#[tokio::test]
+async fn what_came_and_went() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.sign_in("ada").await;
+    let conversation = ada.ask("two boats", &[("batch_size", "2")]).await;
+    let run = ada.get(&conversation).await.html().attribute("[id^=run-]", "id");
+    ada.post(&format!("/app/runs/{}/cancellation", &run["run-".len()..]), &[]).await;
+    let email = ("email", "ada@example.com");
+    for (kind, amount) in [("tokens", "1200"), ("quota", "97"), ("tokens", "300")] {
+        app.task("grant", &[email, ("kind", kind), ("amount", amount)]).await.unwrap();
+    }
+    let month = app.count("SELECT id FROM allowances WHERE granted = 97").await;
+    let tokens = app.count("SELECT id FROM allowances WHERE granted = 1200").await;
+    for (id, by) in [(month, -24), (tokens, -200)] {
+        allowances::adjust_by_hand(&app.ctx, id, by, "73 are enough", &Actor::Cli).await.unwrap();
+    }
+    let newest = ada.get("/app/billing").await.html().attribute("main a[href^='/app/billing/history']", "href");
+    let page = ada.get(&newest).await.html();
+    let reasons = [
+        "Taken off by us",
+        "Taken off by us",
+        "Tokens were added",
+        "A month was added",
+        "Tokens were added",
+        "What was not made came back",
+        "Pictures were ordered",
+        "To try the studio with",
+    ];
+    let numbers = [
+        "\u{2212}200 1,300 left",
+        "+300 1,500 left",
+        "+1,200 1,200 left",
+        "+2 3 left",
+        "\u{2212}2 1 left",
+        "+3 3 left",
+    ];
+    assert_eq!(page.texts("#movements li > p:first-child > .font-medium"), reasons);
+    assert_eq!(page.texts("#movements .tabular-nums"), numbers);
+    assert!(!page.text().contains("97") && !page.text().contains("73"), "{}", page.text());
+    assert_eq!(page.attributes("nav[aria-label=Pages] a", "href"), ["/app/billing"]);
+
+    for _ in 0..60 {
+        allowances::adjust_by_hand(&app.ctx, tokens, 1, "for the test", &Actor::Cli).await.unwrap();
+    }
+    let first = ada.get(&newest).await.html();
+    let second = ada.get(&first.attribute("nav[aria-label=Pages] a.ml-auto", "href")).await.html();
+    let all = [first.texts("#movements .tabular-nums"), second.texts("#movements .tabular-nums")].concat();
+    let added = (1..=60).rev().map(|n| format!("+1 1,{} left", 300 + n));
+    assert_eq!(all, added.chain(numbers.map(str::to_owned)).collect::<Vec<_>>());
+    assert_eq!((first.texts("#movements li").len(), second.texts("#movements li").len()), (50, 18));
+    assert_eq!(second.attributes("nav[aria-label=Pages] a", "href"), ["/app/billing/history"]);
+
+    assert_eq!(ada.get("/app/billing/history?before=soon").await.html().texts("#movements li").len(), 50);
+    assert!(!app.sign_in("eve").await.get("/app/billing/history").await.body.contains("Tokens"));
+    app.finish().await;
+}
+
+/// A month that runs low is told of once, when the picture that makes it so is paid for, in steps and not in numbers; one
+/// that is used up at once is told to be.
+#[tokio::test]
+async fn a_month_that_runs_low_is_told_once() {
+    let app = TestApp::start().await;
+    for (name, granted) in [("ada", "10"), ("eve", "1")] {
+        give(&app, name, granted).await;
+    }
+    let (ada, eve) = (app.sign_in("ada").await, app.sign_in("eve").await);
+    leave(&app, "ada", 4).await;
+    ada.make("a boat", &[]).await;
+    app.idle().await;
+    assert!(app.sandbox.mail().to("ada@example.com").is_empty(), "40 % are not little");
+
+    ada.make("a harbour", &[]).await;
+    let mail = app.mail("ada@example.com", 1).await;
+    assert_eq!(mail.subject, "Your nproxy month is running low");
+    let link = format!("{}/app/billing", app.url);
+    for part in [&mail.text, &mail.html] {
+        for words in ["About 20 % of your month is left.", "the only mail about it", link.as_str()] {
+            assert!(part.contains(words), "{words}: {part}");
+        }
+    }
+    leave(&app, "ada", 4).await;
+    for prompt in ["a lighthouse", "a pier", "a gull"] {
+        ada.make(prompt, &[]).await;
+    }
+    app.mail("ada@example.com", 1).await;
+
+    eve.make("a hill", &[]).await;
+    let mail = app.mail("eve@example.com", 1).await;
+    assert_eq!(mail.subject, "Your nproxy month is used up");
+    assert!(mail.text.contains("It begins as soon as it is paid"), "{}", mail.text);
+    app.finish().await;
+}
+
+/// When the mail is sent late, a month that was filled up or is over by then leaves nothing to say.
+#[tokio::test]
+async fn a_month_that_is_low_no_more_is_not_told() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    give(&app, "ada", "10").await;
+    leave(&app, "ada", 2).await;
+    let month = app.count("SELECT id FROM allowances WHERE granted = 10").await;
+    let notice = Notice {
+        kind: Kind::QuotaLow,
+        dedupe_key: format!("quota_low:{month}"),
+        channel: Channel::Mail,
+        user_id: Some(app.user("ada").await.id),
+        recipient: None,
+        detail: json!({ "month": month }),
+    };
+    let notice = notifications::once(&app.ctx.db, notice).await.unwrap().unwrap();
+    let is_told = async || deliver(&app.ctx, &notice).await.unwrap();
+    assert!(is_told().await);
+    leave(&app, "ada", 10).await;
+    assert!(!is_told().await, "filled up");
+    leave(&app, "ada", 2).await;
+    app.set_time("allowances", "expires_at", Utc::now(), &format!("id = {month}")).await;
+    assert!(!is_told().await, "over");
+    assert_eq!(app.sandbox.mail().to("ada@example.com").len(), 1);
     app.finish().await;
 }

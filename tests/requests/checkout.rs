@@ -5,7 +5,7 @@ use nproxy::models::invoices::{self, links};
 use reqwest::Method;
 use sandbox::{Amount, Webhooks, btcpay::Way};
 
-use crate::support::{Answer, Person, Setup, TestApp, eventually};
+use crate::support::{Answer, Html, Person, Setup, TestApp, eventually};
 
 async fn quiet() -> TestApp {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
@@ -27,6 +27,12 @@ async fn link(app: &TestApp, path: &str) -> String {
     link.strip_prefix(&app.url).unwrap().to_owned()
 }
 
+/// What the invoice says under this name, once if at all.
+fn fact(page: &Html, name: &str) -> Vec<String> {
+    let all = page.texts("dl dt").into_iter().zip(page.texts("dl dd"));
+    all.filter(|(known, _)| known == name).map(|(_, value)| value).collect()
+}
+
 async fn set_times(app: &TestApp, created: DateTime<Utc>, expires: DateTime<Utc>) {
     app.set_time("invoices", "created_at", created, "1 = 1").await;
     app.set_time("invoices", "expires_at", expires, "1 = 1").await;
@@ -46,7 +52,9 @@ async fn the_page_tells_what_to_send() {
     assert_eq!(page.attributes(".method[open]", "id"), ["method-BTC-LN"]);
     for method in &told {
         let card = format!("#method-{}", method.id);
-        assert_eq!(page.texts(&format!("{card} #amount-{}", method.id)), [format!("{} BTC", method.due)]);
+        let amount = format!("{card} #amount-{}", method.id);
+        assert_eq!(page.texts(&amount), std::slice::from_ref(&method.due), "a wallet takes no unit");
+        assert_eq!(page.texts(&format!("{card} p:has(code)"))[0], format!("{} BTC", method.due));
         assert_eq!(page.texts(&format!("{card} #address-{}", method.id)), std::slice::from_ref(&method.destination));
         assert_eq!(page.attributes(&format!("{card} [data-copy]"), "data-copy").len(), 2);
         assert_eq!(page.attribute(&format!("{card} a.btn"), "href"), method.payment_link.clone().unwrap());
@@ -61,8 +69,11 @@ async fn the_page_tells_what_to_send() {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert!(page.has("noscript") && !text.contains("Pay before 1"));
-    let facts = page.texts("main dl dt");
-    assert_eq!(facts, ["Invoice", "For", "Price", "Way to pay", "Made on", "Pay before"]);
+    let names = page.texts("main dl dt");
+    assert_eq!(names, ["Invoice", "For", "Price", "To send", "Rate", "Way to pay", "Made on", "Pay before"]);
+    assert_eq!(fact(&page, "To send"), [format!("{} BTC by Lightning or Bitcoin", told[0].due)]);
+    assert_eq!(fact(&page, "Rate"), ["1 BTC = 65000.00 USD"]);
+    assert!(page.has("main p a[href='/terms']"));
     assert_eq!(ada.get(&format!("{path}/qr?way=DOGE")).await.status, 404);
 
     let eve = app.sign_in("eve").await;
@@ -96,19 +107,41 @@ async fn part_more_and_late() {
     assert!(text.contains("A part of it arrived") && text.contains(&format!("Send the rest, {rest}")), "{text}");
     let (asked, due) = (&before.methods()[0].due, &after.methods()[0].due);
     assert_ne!(asked, due, "what is due now was asked for anew");
-    assert_eq!(page.texts("#amount-BTC-CHAIN"), [format!("{due} BTC")]);
-    assert!(page.texts("dl dt").contains(&"Still to pay".to_owned()));
+    assert_eq!(page.texts("#amount-BTC-CHAIN"), std::slice::from_ref(due));
+    assert_eq!((fact(&page, "Still to pay").len(), fact(&page, "Transfers seen")), (1, vec!["1".to_owned()]));
+    assert_eq!(fact(&page, "To send"), [format!("{due} BTC by Lightning or Bitcoin")]);
 
     server.pay(&reference, Way::Lightning, Amount::Due).unwrap();
     apply(&app, &path).await;
     let page = ada.get(&path).await.html();
     assert!(page.text().contains("Paid. Thank you") && page.texts("h2").contains(&"Receipt".to_owned()));
     assert!(!page.has(".method") && !page.has("[hx-trigger]"));
+    assert_eq!(fact(&page, "Transfers seen"), ["2"]);
+    assert_eq!(fact(&page, "In coin"), Vec::<String>::new(), "of two transfers nobody knows the sum");
     for (flag, words) in [("overpaid", "More than the price arrived"), ("late", "after the time was over")] {
         app.sql("UPDATE invoices SET overpaid = false, late = false").await;
         app.sql(&format!("UPDATE invoices SET {flag} = true")).await;
         assert!(ada.get(&path).await.html().text().contains(words), "{flag}");
     }
+    app.finish().await;
+}
+
+/// F17: a receipt says in which coin the price was asked for, and at which rate, when one transfer brought it; what must be
+/// agreed to stands where it is paid and not where it is over.
+#[tokio::test]
+async fn a_receipt_names_the_coin() {
+    let app = quiet().await;
+    let ada = app.sign_in("ada").await;
+    assert!(ada.get("/app/billing").await.html().texts("#pay")[0].contains("you agree to the terms of service"));
+    let path = app.bill(&ada, "btcpay").await;
+    let asked = fact(&ada.get(&path).await.html(), "To send");
+    app.pay_with_lightning(&path).await;
+    apply(&app, &path).await;
+    let receipt = ada.get(&path).await.html();
+    assert!(receipt.text().contains("Paid. Thank you") && !receipt.has("main a[href='/terms']"));
+    assert_eq!(fact(&receipt, "In coin"), asked);
+    assert_eq!(fact(&receipt, "Rate"), ["1 BTC = 65000.00 USD"]);
+    assert_eq!(fact(&receipt, "Transfers seen"), ["1"]);
     app.finish().await;
 }
 
@@ -156,7 +189,7 @@ async fn an_invoice_by_its_link() {
     let answer = visitor.get(&public).await;
     let page = answer.html();
     assert_eq!(answer.status, 200);
-    assert!(page.has(".method") && page.texts("#amount-BTC-LN")[0].ends_with(" BTC"));
+    assert!(page.has(".method #amount-BTC-LN"));
     assert!(visitor.cookie().is_none(), "no session is made");
     for private in ["ada@example.com", "/app/billing", "free pictures left", "/app/account", "Log out"] {
         assert!(!answer.body.contains(private), "{private}");

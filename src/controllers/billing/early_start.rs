@@ -1,7 +1,6 @@
 //! "Start my next month now": first what is given up for it, then the deed.
 
 use axum::{
-    Form,
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
@@ -13,7 +12,7 @@ use serde_json::json;
 use crate::{
     controllers::{
         Error, Result,
-        extractors::{CurrentUser, Page},
+        extractors::{CurrentUser, Form, Page},
     },
     models::{
         clock,

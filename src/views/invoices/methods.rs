@@ -11,7 +11,7 @@ pub struct MethodView {
     pub title: String,
     /// How long it takes and what it costs besides.
     pub hint: &'static str,
-    /// `0.00010009 BTC`, exactly as the processor wants it.
+    /// `0.00010009`, exactly as the processor wants it. Without its unit, which wallets refuse in the field for it.
     pub amount: String,
     pub network: String,
     pub currency: String,
@@ -25,12 +25,44 @@ pub struct MethodView {
 /// The cheapest first. `page` is where the invoice is shown.
 #[must_use]
 pub fn methods(invoice: &Model, page: &str) -> Vec<MethodView> {
-    let told = invoice.methods();
-    let has_lightning = told.iter().any(|method| method.network == "Lightning");
-    let mut methods: Vec<_> =
-        told.into_iter().filter(|method| !(has_lightning && method.network == "Lightning (LNURL)")).collect();
+    named(invoice).into_iter().map(|method| view(method, invoice, page)).collect()
+}
+
+/// What the processor last asked for: `0.00010009 BTC by Lightning or Bitcoin`. `None` where only its own page can say.
+#[must_use]
+pub fn asked(invoice: &Model) -> Option<String> {
+    let mut amounts: Vec<(String, Vec<String>)> = Vec::new();
+    for method in named(invoice) {
+        let amount = format!("{} {}", method.due, method.currency);
+        match amounts.iter_mut().find(|(known, _)| *known == amount) {
+            Some((_, networks)) => networks.push(method.network),
+            None => amounts.push((amount, vec![method.network])),
+        }
+    }
+    let words: Vec<_> =
+        amounts.into_iter().map(|(amount, networks)| format!("{amount} by {}", networks.join(" or "))).collect();
+    (!words.is_empty()).then(|| words.join(", or "))
+}
+
+/// What a coin was worth when the processor last said so: `1 BTC = 65000.00 USD`.
+#[must_use]
+pub fn rate(invoice: &Model) -> Option<String> {
+    let told = named(invoice).into_iter();
+    let in_words = |method: Method| Some(format!("1 {} = {} {}", method.currency, method.rate?, invoice.currency));
+    let mut rates: Vec<_> = told.filter_map(in_words).collect();
+    rates.sort();
+    rates.dedup();
+    (!rates.is_empty()).then(|| rates.join(", "))
+}
+
+/// The ways that there are, but for the second one to Lightning, the cheapest first.
+fn named(invoice: &Model) -> Vec<Method> {
+    let mut methods = invoice.methods();
+    if methods.iter().any(|method| method.network == "Lightning") {
+        methods.retain(|method| method.network != "Lightning (LNURL)");
+    }
     methods.sort_by_key(|method| !is_lightning(method));
-    methods.into_iter().map(|method| view(method, invoice, page)).collect()
+    methods
 }
 
 /// What the QR code of a way carries; of the first way where none is named.
@@ -60,7 +92,7 @@ fn view(method: Method, invoice: &Model, page: &str) -> MethodView {
         } else {
             "Takes minutes to an hour, plus the network's fee"
         },
-        amount: format!("{} {}", method.due, method.currency),
+        amount: method.due,
         address_name: if lightning { "Lightning invoice".into() } else { format!("{} address", method.network) },
         wallet_url: method.payment_link.clone().filter(|url| is_for_wallets(url)).unwrap_or_default(),
         qr_url: format!("{page}/qr?way={way}&v={}", invoice.version),

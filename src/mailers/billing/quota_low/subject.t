@@ -1,0 +1,1 @@
+Your nproxy month is {% if is_used_up %}used up{% else %}running low{% endif %}
