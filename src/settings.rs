@@ -109,11 +109,13 @@ pub struct Pool {
     pub call_secs: u64,
     /// A run from submit to its last picture, seconds. Default 180.
     pub run_secs: u64,
+    /// Runs of all people together that may wait for a worker. Default 10,000, which is more than can be served in time.
+    pub waiting_max: u64,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { cooldown_secs: 300, call_secs: 90, run_secs: 180 }
+        Self { cooldown_secs: 300, call_secs: 90, run_secs: 180, waiting_max: 10_000 }
     }
 }
 

@@ -19,6 +19,7 @@ use tower::ServiceBuilder;
 use tower_http::{
     CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir,
 };
+use tracing::Instrument;
 
 use super::{errors, house, limits};
 use crate::{context::Nproxy, controllers, models::measures};
@@ -91,12 +92,14 @@ async fn logged(mut request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), loggable(request.uri().path()).to_owned());
     request.extensions_mut().insert(reference.clone());
     let started = Instant::now();
-    let mut response = next.run(request).await;
+    // What is logged on the way says to which request it belongs.
+    let span = tracing::info_span!("request", reference = reference.0);
+    let mut response = next.run(request).instrument(span).await;
     let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis());
     measures::answered(status);
     if response.status().is_server_error() {
         tracing::error!(%method, path, status, ms, reference = reference.0, "request");
-    } else if is_chatter(&method, &path) {
+    } else if is_chatter(&method, &path) && !response.status().is_client_error() {
         tracing::debug!(%method, path, status, ms, reference = reference.0, "request");
     } else {
         tracing::info!(%method, path, status, ms, reference = reference.0, "request");
@@ -115,7 +118,7 @@ fn loggable(path: &str) -> &str {
     }
 }
 
-/// Polls, files and probes would drown the rest.
+/// Polls, files and probes that go well would drown the rest.
 fn is_chatter(method: &Method, path: &str) -> bool {
     method == Method::GET
         && [

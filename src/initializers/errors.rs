@@ -6,7 +6,7 @@ use axum::{
     Json,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
@@ -20,7 +20,7 @@ use super::edge::Reference;
 use crate::{
     controllers::{
         error::Problem,
-        extractors::{frame, is_htmx},
+        extractors::{Theme, frame, is_htmx},
     },
     models::switches::Switches,
     views::allowances,
@@ -29,7 +29,7 @@ use crate::{
 /// Gives every bare error an answer that can be read. Answers that have said it themselves stay as they are.
 pub async fn explain(State(ctx): State<Arc<AppContext>>, request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
-    let path = request.uri().path().to_owned();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let reference = request.extensions().get::<Reference>().map(|r| r.0.clone()).unwrap_or_default();
     let response = next.run(request).await;
     let status = response.status();
@@ -38,7 +38,7 @@ pub async fn explain(State(ctx): State<Arc<AppContext>>, request: Request, next:
     }
     let problem = response.extensions().get::<Problem>().cloned().unwrap_or_else(|| Problem::of_status(status));
     let mut answer = if wants_html(&headers) {
-        page(&ctx, &headers, &path, status, &problem, &reference)
+        page(&ctx, (&method, &path), &headers, status, &problem, &reference)
     } else {
         let error = json!({ "code": problem.code, "message": problem.text, "reference": reference });
         (status, Json(json!({ "error": error }))).into_response()
@@ -68,34 +68,45 @@ fn wants_html(headers: &HeaderMap) -> bool {
     is_htmx(headers) || accept.contains("text/html")
 }
 
-/// Errors that leave a person wondering about money.
-fn may_have_cost(status: StatusCode) -> bool {
-    status.is_server_error() || status == StatusCode::PAYLOAD_TOO_LARGE
+/// What a person who wonders about money wants to know. What we have refused was not begun; what broke on our side may have
+/// been.
+fn about_money(method: &Method, path: &str, status: StatusCode) -> &'static str {
+    let broke = status.is_server_error();
+    match path {
+        _ if path.starts_with("/pay/") && broke => {
+            "Nothing was charged. A payment that you have sent counts once it arrives."
+        }
+        _ if !path.starts_with("/app") => "",
+        _ if broke && !method.is_safe() => {
+            "Nothing was charged. If pictures were begun all the same, they are in your queue, and only those that arrive count."
+        }
+        _ if broke || !method.is_safe() => "Nothing was charged.",
+        _ => "",
+    }
 }
 
 fn page(
     ctx: &AppContext,
+    (method, path): (&Method, &str),
     headers: &HeaderMap,
-    path: &str,
     status: StatusCode,
     problem: &Problem,
     reference: &str,
 ) -> Response {
-    let charge = if may_have_cost(status) && path.starts_with("/app") { "Nothing was charged." } else { "" };
     let back = match problem.action {
         Some(action) => action,
         None if path.starts_with("/app") => ("To the studio", "/app/conversations"),
         None => ("To the start page", "/"),
     };
     // The database may be what is broken: nothing of it is on this page.
-    let mut content = frame(ctx, None, &allowances::view(&[]), &Switches::default(), path);
+    let mut content = frame(ctx, None, &allowances::view(&[]), &Switches::default(), path, Theme::of(headers));
     content.insert(
         "error".into(),
         json!({
             "status": status.as_u16(),
             "title": problem.title,
             "text": problem.text,
-            "charge_words": charge,
+            "charge_words": about_money(method, path, status),
             "action": { "label": back.0, "url": back.1 },
             "reference": reference,
         }),

@@ -32,10 +32,18 @@ use crate::{
 
 /// The pause between two pieces of a body.
 const BODY_PAUSE: Duration = Duration::from_secs(15);
+/// After these a body has to have come at `BODY_PACE`: who sends a byte now and then only holds a connection.
+const BODY_GRACE: Duration = Duration::from_secs(10);
+/// Bytes a second, a tenth of the slowest telephone line.
+const BODY_PACE: u32 = 512;
 /// A whole body: the largest upload over a slow line.
 const BODY_LASTS: Duration = Duration::from_secs(120);
 /// A request without a file, from its head to its answer.
 const LASTS: Duration = Duration::from_secs(60);
+/// A page, from its head to the beginning of its answer: somebody waits for it, and a database that stands still holds it.
+const PAGE_LASTS: Duration = Duration::from_secs(5);
+/// A page of the house may ask the outside world first.
+const HOUSE: &str = "/admin";
 /// Probes ask by whatever address they have.
 const PROBES: [&str; 2] = ["/up", "/ready"];
 
@@ -91,7 +99,8 @@ pub async fn held_to_its_policy(State(ctx): State<Arc<AppContext>>, mut request:
 pub async fn in_time(request: Request, next: Next) -> Response {
     let has_body = ![Method::GET, Method::HEAD].contains(request.method());
     if !has_body {
-        return ended_in(LASTS, next.run(request)).await;
+        let lasts = if request.uri().path().starts_with(HOUSE) { LASTS } else { PAGE_LASTS };
+        return ended_in(lasts, next.run(request)).await;
     }
     let is_upload = kind(request.headers()).starts_with("multipart/");
     let late = Arc::new(AtomicBool::new(false));
@@ -127,13 +136,18 @@ async fn ended_in(limit: Duration, answer: impl Future<Output = Response>) -> Re
 }
 
 fn patiently(body: Body, late: Arc<AtomicBool>) -> Body {
-    let until = Instant::now() + BODY_LASTS;
-    let pieces = stream::unfold(Some(body.into_data_stream()), move |pieces| {
+    let began = Instant::now();
+    let pieces = stream::unfold(Some((body.into_data_stream(), 0_u32)), move |state| {
         let late = late.clone();
         async move {
-            let mut pieces = pieces?;
-            match timeout_at(until.min(Instant::now() + BODY_PAUSE), pieces.next()).await {
-                Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
+            let (mut pieces, came) = state?;
+            let paced = began + BODY_GRACE + Duration::from_secs(u64::from(came / BODY_PACE));
+            let until = paced.min(began + BODY_LASTS).min(Instant::now() + BODY_PAUSE);
+            match timeout_at(until, pieces.next()).await {
+                Ok(Some(Ok(piece))) => {
+                    let came = came.saturating_add(u32::try_from(piece.len()).unwrap_or(u32::MAX));
+                    Some((Ok(piece), Some((pieces, came))))
+                }
                 Ok(Some(Err(error))) => Some((Err(error), None)),
                 Ok(None) => None,
                 Err(elapsed) => {

@@ -160,7 +160,7 @@ async fn what_is_down_is_red() {
     }
     assert_eq!(condition(&well, "Payments: btcpay"), "well", "{}", well.text());
     assert_eq!(condition(&well, "Proxies"), "absent");
-    assert_eq!(app.visitor().get("/ready").await.status, 200);
+    assert_eq!(app.readiness().await.status, 200);
 
     for key in ["sandbox-k1", "sandbox-k2", "sandbox-k3"] {
         activation::disable(&app.ctx, app.key(key).await.id, "a test", &Actor::Cli).await.unwrap();
@@ -182,11 +182,36 @@ async fn what_is_down_is_red() {
         assert_eq!(condition(&red, part), "down", "{part}: {}", red.text());
     }
     assert!(red.texts("h1").concat().contains("parts are down"), "{:?}", red.texts("h1"));
-    let ready = app.visitor().get("/ready").await;
+    let ready = app.readiness().await;
     let said: Value = serde_json::from_str(&ready.body).unwrap();
     assert_eq!((ready.status, &said["database"], &said["storage"]), (503, &true.into(), &false.into()));
     assert_eq!(app.visitor().get("/up").await.status, 200);
     app.abandon().await;
+}
+
+/// F55: a store that stops is as red as a folder that cannot be written to, and the page loads all the same; back, it is well.
+#[tokio::test]
+async fn a_store_that_stops_is_red() {
+    let app = TestApp::with(Setup { jobs: false, s3: true, ..Setup::default() }).await;
+    let cy = app.sign_in_staff("cy").await;
+    assert_eq!(condition(&cy.get("/admin/health").await.html(), "Storage"), "well");
+
+    app.s3().stop().await;
+    let red = cy.get("/admin/health").await;
+    assert_eq!((red.status, condition(&red.html(), "Storage").as_str()), (200, "down"), "{}", red.html().text());
+    assert_eq!(condition(&red.html(), "Database"), "well");
+    let ready = app.readiness().await;
+    let said: Value = serde_json::from_str(&ready.body).unwrap();
+    assert_eq!((ready.status, &said["database"], &said["storage"]), (503, &true.into(), &false.into()));
+
+    app.s3().restart();
+    eventually("the green line", || async {
+        let page = cy.get("/admin/health").await.html();
+        let is_ready = app.readiness().await.status == 200;
+        (condition(&page, "Storage") == "well" && is_ready).then_some(())
+    })
+    .await;
+    app.finish().await;
 }
 
 /// The names that README.md promises are there, with their labels, on a port of their own; the site does not have them.

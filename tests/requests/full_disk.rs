@@ -45,13 +45,13 @@ async fn without_room_for_pictures_nothing_is_charged() {
     assert!(!page.has(".cell img"), "{}", page.text());
     assert_eq!(app.spent("ada").await, 0);
     assert_eq!(app.open_holds().await, 0);
-    assert_eq!(ada.get("/ready").await.status, 503);
+    assert_eq!(app.readiness().await.status, 503);
     for path in ["/app", "/app/history", "/app/billing", "/login", "/up"] {
         assert!(ada.get(path).await.status < 400, "{path}");
     }
 
     std::fs::remove_file(filler).unwrap();
-    assert_eq!(ada.get("/ready").await.status, 200);
+    assert_eq!(app.readiness().await.status, 200);
     let page = ada.make("another boat", &[]).await;
     assert!(page.has(".cell img"), "{}", page.text());
     assert_eq!(app.spent("ada").await, 1);

@@ -173,10 +173,10 @@ async fn a_store_that_is_down_costs_nobody_anything() {
     let app = started(true).await;
     let ada = app.sign_in("ada").await;
     let before = app.count("SELECT CAST(SUM(available) AS BIGINT) FROM allowances").await;
-    assert_eq!(app.visitor().get("/ready").await.status, 200);
+    assert_eq!(app.readiness().await.status, 200);
 
     app.s3().stop().await;
-    let ready = app.visitor().get("/ready").await;
+    let ready = app.readiness().await;
     assert_eq!(ready.status, 503);
     assert!(ready.body.contains("\"storage\":false") && ready.body.contains("\"database\":true"), "{}", ready.body);
     let page = ada.make(PROMPT, &[]).await;
@@ -189,7 +189,7 @@ async fn a_store_that_is_down_costs_nobody_anything() {
     assert_eq!(app.count("SELECT COUNT(*) FROM assets").await, 0);
 
     app.s3().restart();
-    assert_eq!(app.visitor().get("/ready").await.status, 200);
+    assert_eq!(app.readiness().await.status, 200);
     let addresses = Addresses::of(&ada.make(PROMPT, &[]).await);
     shows_its_picture(&app, &ada, &addresses).await;
     assert_eq!(app.count("SELECT CAST(SUM(available) AS BIGINT) FROM allowances").await, before - 1);

@@ -54,7 +54,16 @@ async fn answers_do_not_tell_who_has_an_account() {
 async fn a_strange_address_is_nobodys() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
     let long = "x".repeat(5000);
-    for strange in ["\0", "ada\0@example.com", "' OR 1=1 --", "", "%", long.as_str()] {
+    for strange in ["\0", "ada\0@example.com"] {
+        let answers =
+            [("/login", vec![("email", strange), ("password", WRONG)]), ("/password/forgot", vec![("email", strange)])];
+        for (path, fields) in answers {
+            let answer = app.visitor().post(path, &fields).await;
+            assert_eq!(answer.status, 400, "{path} {strange:?}");
+            assert!(answer.html().text().contains("A field of the form is not text."), "{strange:?}");
+        }
+    }
+    for strange in ["' OR 1=1 --", "", "%", long.as_str()] {
         let login = app.visitor().post("/login", &[("email", strange), ("password", WRONG)]).await;
         assert_eq!(login.status, 422, "{strange:?}");
         assert!(login.html().text().contains("E-mail address or password is wrong."), "{strange:?}");

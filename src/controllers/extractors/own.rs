@@ -25,7 +25,7 @@ pub struct OwnSession(pub sessions::Model);
 pub struct OwnInvoice(pub invoices::Model);
 pub struct OwnExport(pub exports::Model);
 pub struct OwnShare(pub shares::Model);
-/// Also one that was deleted just now and may come back.
+/// Also one that was deleted, whether it may come back or not.
 pub struct OwnPicture(pub assets::Model);
 /// Also a conversation that was deleted: who deletes twice is told the same twice.
 pub struct OwnRemains(pub conversations::Model);
@@ -80,7 +80,7 @@ impl FromRequestParts<AppContext> for OwnPicture {
 
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
         let (user, pid) = person_and_pid(parts, ctx).await?;
-        found(assets::own_retrievable(&ctx.db, &user, pid).await).map(Self)
+        found(assets::own_even_deleted(&ctx.db, &user, pid).await).map(Self)
     }
 }
 

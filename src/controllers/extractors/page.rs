@@ -11,7 +11,7 @@ use loco_rs::{
 };
 use serde_json::{Value, json};
 
-use super::{Visitor, is_of_the_house};
+use super::{Theme, Visitor, is_of_the_house};
 use crate::{
     context::Nproxy,
     controllers::{Error, Result},
@@ -39,6 +39,7 @@ pub struct Page {
     view: TeraView,
     frame: serde_json::Map<String, Value>,
     pub allowance: AllowanceView,
+    pub theme: Theme,
     pub is_htmx: bool,
     /// The person sees it: no operator who looks through their eyes, and no page in the background.
     pub is_seen: bool,
@@ -50,6 +51,7 @@ pub struct PageLater {
     view: TeraView,
     user: Option<users::Model>,
     path: String,
+    theme: Theme,
     viewing: Option<Viewing>,
     pub is_htmx: bool,
     is_away: bool,
@@ -65,6 +67,7 @@ impl FromRequestParts<AppContext> for PageLater {
             view,
             user,
             path: parts.uri.path().to_owned(),
+            theme: Theme::of(&parts.headers),
             viewing: parts.extensions.get().cloned(),
             is_htmx: is_htmx(&parts.headers),
             is_away: parts.headers.contains_key(AWAY),
@@ -78,11 +81,11 @@ impl PageLater {
     pub async fn page(self, ctx: &AppContext) -> Result<Page> {
         let allowance = allowance_of(ctx, self.user.as_ref()).await?;
         let thrown = switches::thrown(&ctx.db).await?;
-        let mut frame = frame(ctx, self.user.as_ref(), &allowance, &thrown, &self.path);
+        let mut frame = frame(ctx, self.user.as_ref(), &allowance, &thrown, &self.path, self.theme);
         let viewing = self.viewing.as_ref().map(views::admin::viewing);
         frame.insert("viewing".into(), json!(viewing));
         let is_seen = viewing.is_none() && !self.is_away;
-        Ok(Page { view: self.view, frame, allowance, is_htmx: self.is_htmx, is_seen })
+        Ok(Page { view: self.view, frame, allowance, theme: self.theme, is_htmx: self.is_htmx, is_seen })
     }
 }
 
@@ -122,6 +125,7 @@ impl Page {
     #[must_use]
     pub fn as_nobody(mut self) -> Self {
         self.frame.insert("me".into(), Value::Null);
+        self.frame.insert("theme".into(), json!(Theme::System.insists()));
         self
     }
 
@@ -152,6 +156,7 @@ pub fn frame(
     allowance: &AllowanceView,
     thrown: &Switches,
     path: &str,
+    theme: Theme,
 ) -> serde_json::Map<String, Value> {
     let parts = ctx.parts();
     let settings = parts.settings();
@@ -173,6 +178,7 @@ pub fn frame(
         "me": user.map(|user| me(user, allowance)),
         "flash": null,
         "path": path,
+        "theme": theme.insists(),
         "conversations": [],
         "older_url": "",
         "viewing": null,

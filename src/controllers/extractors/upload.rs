@@ -53,7 +53,8 @@ impl FromRequest<AppContext> for AskForm {
                 break;
             }
             let bytes = read(&mut field).await?;
-            let text = String::from_utf8(bytes.to_vec()).map_err(|_| not_text())?;
+            let text = String::from_utf8(bytes.to_vec()).ok().filter(|text| !text.contains('\0'));
+            let text = text.ok_or_else(not_text)?;
             is_composer |= name == COMPOSER;
             put(&mut ask, &name, text);
         }
@@ -66,6 +67,9 @@ async fn plain(request: Request, ctx: &AppContext) -> Result<AskForm, Response> 
     let mut ask = Ask::default();
     let mut is_composer = false;
     for (name, value) in url::form_urlencoded::parse(&body) {
+        if value.contains('\0') {
+            return Err(not_text());
+        }
         is_composer |= name == COMPOSER;
         put(&mut ask, &name, value.into_owned());
     }
