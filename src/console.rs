@@ -137,14 +137,9 @@ impl Command {
     fn mode(&self) -> StartMode {
         match self {
             Self::Start { all: true, .. } => StartMode::All,
-            Self::Start { server_and_worker: true, scheduler, .. } => {
-                if *scheduler {
-                    StartMode::All
-                } else {
-                    StartMode::ServerAndWorker
-                }
+            Self::Start { server_and_worker: true, .. } | Self::Start { server: true, worker: Some(_), .. } => {
+                StartMode::ServerAndWorker
             }
-            Self::Start { server: true, worker: Some(_), .. } => StartMode::ServerAndWorker,
             Self::Start { worker: Some(tags), .. } => StartMode::WorkerOnly { tags: tags.clone() },
             Self::Scheduler => StartMode::WorkerOnly { tags: vec![TIMETABLE_ONLY.to_owned()] },
             Self::Start { worker: None, .. } | Self::Health | Self::Doctor { .. } | Self::Bot | Self::Pair { .. } => {
@@ -200,7 +195,9 @@ async fn context(environment: &Environment) -> Result<AppContext> {
 /// Until it is told to stop: neither Telegram nor a database that is away ends it.
 async fn run_bot(ctx: &AppContext) -> Result<()> {
     if ctx.parts().telegram().is_none() {
-        return Err(Error::string("there is no bot: set TELEGRAM_BOT_TOKEN to the token of one"));
+        // No failure: whoever keeps processes running would start this one again and again.
+        tracing::warn!("there is no bot: set TELEGRAM_BOT_TOKEN to the token of one");
+        return Ok(());
     }
     let stop = CancellationToken::new();
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -254,7 +251,7 @@ mod tests {
         for line in ["start", "start --server", "-e production start -n", "start --scheduler"] {
             assert_eq!(mode(line), Some(StartMode::ServerOnly), "{line}");
         }
-        for line in ["start -s", "start --server --worker", "start --server-and-worker"] {
+        for line in ["start -s", "start --server --worker", "start --server-and-worker", "start -s --scheduler"] {
             assert_eq!(mode(line), Some(StartMode::ServerAndWorker), "{line}");
         }
         for line in ["start --all", "start -a"] {

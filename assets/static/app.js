@@ -32,10 +32,11 @@
 
   // The composer follows what is chosen in it
   function follow(form) {
-    const { strength, mode, batch_size, resolution } = form.elements;
+    const { strength, mode, batch_size, resolution, model } = form.elements, cost = $("#cost");
     strength.disabled = mode.value !== "image_to_image";
     const shape = $("[name=aspect_ratio]:checked", form)?.dataset.says, size = resolution.selectedOptions[0]?.text;
     $("[data-settings]", form).textContent = [shape, `×${batch_size.value}`, size].filter(Boolean).join(" · ");
+    cost.textContent = JSON.parse(cost.dataset.words)[model.value]?.[batch_size.value - 1] ?? "";
   }
   function describeStrength({ value, form }, output = $("output[for=strength]", form)) {
     const words = output.dataset.words.split("|");
@@ -145,35 +146,34 @@
     setTimeout(() => (submitter.disabled = true));
   });
   window.addEventListener("pageshow", ({ persisted }) => persisted && $("[aria-busy=true]") && location.reload());
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  // The turns scroll in a box of their own, in a low window with the page
-  const showNewest = (behavior) =>
-    $("#feed > :last-child") && [$("#turns"), document.scrollingElement].forEach((box) => box.scrollTo({ top: box.scrollHeight, behavior }));
+  // The turns scroll in a box of their own, in a low window with the page. At once: on its way it would miss what grows
+  const showNewest = () => $("#feed > :last-child") && $$("#turns, html").forEach((box) => box.scrollTo({ top: box.scrollHeight, behavior: "instant" }));
   // Another picture, or none, stands in the composer: how it works follows, the words stay
   const startFrom = () => ($(`[name=mode][value=${$("[name=input]", composer()) ? "image_to_image" : "text_to_image"}]`, composer()).checked = true);
   const settle = () => (tick(), localise(), composer() && follow(composer()));
   // What is asked for in the background was not seen by anybody
   on("htmx:config:request", ({ detail: { ctx } }) => document.hidden && (ctx.request.headers["Page-Hidden"] = "true"));
   on("htmx:before:request", ({ detail: { ctx } }, bubble = $(".hx-pending [data-pending-prompt]")) => {
-    if (!bubble || ctx.target?.id !== "feed") return;
-    bubble.textContent = ctx.request.body.get("prompt");
-    showNewest(calm ? "auto" : "smooth");
+    if (bubble && ctx.target?.id === "feed") (bubble.textContent = ctx.request.body.get("prompt")), showNewest();
   });
   on("htmx:after:request", ({ detail: { ctx } }) => (skew = (Date.parse(ctx.response.headers.get("date")) || Date.now()) - Date.now()));
   // What became ready while somebody looked elsewhere stands in the title
   let [title, ready] = [document.title, 0];
-  on("visibilitychange", () => document.hidden || ((ready = 0), (document.title = title)));
+  on("visibilitychange", () => (document.hidden ? (title = document.title) : ready && ((ready = 0), (document.title = title))));
+  on("htmx:before:swap", ({ detail: { ctx } }) => (ctx.stood = document.activeElement?.closest("[id]")?.id));
   on("htmx:after:swap", ({ detail: { ctx } }) => {
     const id = ctx.target?.id ?? "";
     if (document.hidden && /^(run-|queue)/.test(id) && !document.getElementById(id)?.hasAttribute("hx-trigger")) document.title = `(${++ready}) ready · ${title}`;
-    if (ctx.target?.id === "source") startFrom();
-    settle();
+    (ctx.target?.id === "source" && startFrom()), settle();
+    // Whoever pressed what is gone goes on at what bears its name now
+    if (document.activeElement === document.body) document.getElementById(ctx.stood)?.focus({ preventScroll: true });
     if (["source", "composer"].includes(ctx.target?.id) && ctx.request.method === "GET") composer()?.elements.prompt.focus();
     if (ctx.target?.id !== "feed" || ctx.response.status >= 400) return;
     // What the composer was started with has been sent: a reload must not put it there again.
     history.replaceState(null, "", location.pathname);
-    showNewest(calm ? "auto" : "smooth");
-    if (matchMedia("(pointer: fine)").matches) composer()?.elements.prompt.focus({ preventScroll: true });
+    showNewest();
+    const stays = !matchMedia("(pointer: fine)").matches || document.activeElement?.closest("#feed");
+    if (!stays) composer()?.elements.prompt.focus({ preventScroll: true });
   });
   on("htmx:response:error", ({ detail: { ctx } }) => {
     if (ctx.request.method !== "POST" || [402, 422].includes(ctx.response.status)) return;
@@ -185,7 +185,7 @@
     if (ctx?.request.method === "POST") toast("No answer from the server. Your words are still here; please try again.", "alert-error");
   });
   // Clips of the landing run while they are in sight, unless motion is unwelcome; one button stops them all
-  const stop = $("[data-clips]"), runs = () => !calm && stop.ariaPressed !== "true";
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches, stop = $("[data-clips]"), runs = () => !calm && stop.ariaPressed !== "true";
   const seen = (clips) => clips.forEach(({ target, isIntersecting }) => (isIntersecting && runs() ? target.play().catch(() => {}) : target.pause()));
   const sight = stop && new IntersectionObserver(seen);
   const look = () => $$("video.clip").forEach((clip) => ((clip.controls = !runs()), sight.unobserve(clip), sight.observe(clip)));
@@ -196,5 +196,5 @@
 
   if ($("link[rel=manifest]")) navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
   setTimeout(() => $$("[data-autohide]").forEach((item) => item.remove()), 8000);
-  settle(), setInterval(tick, 1000), location.hash.startsWith("#turn-") || showNewest("instant");
+  settle(), setInterval(tick, 1000), location.hash.startsWith("#turn-") || showNewest();
 })();

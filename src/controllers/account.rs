@@ -5,6 +5,7 @@ mod device;
 mod email;
 mod password;
 mod sessions;
+mod theme;
 
 use axum::{
     extract::{Query, State},
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 use super::{
     Error, Result,
     error::FORGOTTEN,
-    extractors::{CurrentSession, Page},
+    extractors::{CurrentSession, Page, Theme},
 };
 use crate::{
     models::{self, auth_events, devices, push_keys, users},
@@ -66,7 +67,8 @@ async fn whole(
         is_told: devices::is_told(&ctx.db, here).await?,
         push_key: push_keys::public(ctx).await?,
     };
-    let mut content = json!({ "account": account, "device": device });
+    let themes = Theme::ALL.map(|it| json!({ "word": it.word(), "label": it.label(), "is_chosen": page.theme == it }));
+    let mut content = json!({ "account": account, "device": device, "themes": themes });
     if !text.is_empty() {
         content["flash"] = json!({ "tone": tone, "text": text });
     }
@@ -82,6 +84,7 @@ fn said(done: &str) -> Option<&'static str> {
         "sessions" => Some("All other sessions have ended."),
         "device" => Some("This device will tell you when something is ready while you are elsewhere."),
         "device-end" => Some("This device stays quiet."),
+        "theme" => Some("That is how it looks in this browser from now on."),
         _ => None,
     }
 }
@@ -116,6 +119,7 @@ pub fn routes() -> Routes {
         .add("/app/account/deletion", get(deletion::new).post(deletion::create))
         .add("/app/account/device", post(device::create))
         .add("/app/account/device/end", post(device::end))
+        .add("/app/account/theme", post(theme::choose))
         .add("/app/account/sessions/revocation", post(sessions::revoke_others))
         .add("/app/account/sessions/{pid}/revocation", post(sessions::revoke))
         .add("/email/confirmation", get(email::confirm).post(email::change))

@@ -1,13 +1,24 @@
 //! Every component in each of its states, for whoever works on them. Not in production.
 
-use axum::{response::Response, routing::get};
-use loco_rs::{controller::Routes, environment::Environment};
+use axum::{extract::State, response::Response, routing::get};
+use loco_rs::{app::AppContext, controller::Routes, environment::Environment};
 use serde_json::{Value, json};
 
 use super::{Result, extractors::Page};
+use crate::{
+    context::Nproxy,
+    views::{self, composer::Draft},
+};
 
-async fn index(page: Page) -> Result<Response> {
-    page.html("dev/components.html", states())
+async fn index(State(ctx): State<AppContext>, page: Page) -> Result<Response> {
+    let mut composer =
+        views::composer::view(Draft::default(), ctx.parts().catalogue(), &page.allowance, "#".into(), "#");
+    // Whoever looks has nothing left and need not have.
+    composer.means.blocked = None;
+    composer.means.warning = "";
+    let mut content = states();
+    content["composer"] = json!(composer);
+    page.html("dev/components.html", content)
 }
 
 fn states() -> Value {
@@ -53,14 +64,39 @@ fn states() -> Value {
             allowance("tokens", "12,400 tokens", None, false, false),
         ],
         "talks": [
-            { "url": "#", "title": "A lighthouse at dusk", "updated_words": "just now", "current": true },
-            { "url": "#", "title": "Ferns on cream", "updated_words": "yesterday", "current": false },
+            { "url": "#", "title": "A lighthouse at dusk", "updated_words": "just now", "current": true, "open_url": "#", "cover_url": "", "found_words": "" },
+            { "url": "#", "title": "Ferns on cream", "updated_words": "yesterday", "current": false, "open_url": "#", "cover_url": "/static/icons/apple-180.png", "found_words": "…ferns on cream paper" },
         ],
         "entries": [entry("Place 3 in line", "usually 15–40 s", false), entry("1 of 4 ready", "taking longer than usual", true), entry("Ready", "", false)],
         "options": [{ "id": "1k", "label": "1K", "selected": true }, { "id": "2k", "label": "2K", "selected": false }],
         "action": { "label": "See the plan", "url": "#" },
         "facts": [["Amount", "0.001 BTC"], ["Network", "Bitcoin"]],
+        // As within a conversation: the first screen would take the focus.
+        "conversation": { "pid": picture["pid"] },
+        "sheet": { "heads": ["Key", "State", "Pictures", "Last used"], "rows": rows() },
     })
+}
+
+/// Of a table of the admin, each kind of value once.
+fn rows() -> Value {
+    let cell = |label: &str, kind: &str, text: &str, tone: &str| {
+        let at = if kind == "time" { "2026-11-29T12:00:00+00:00" } else { "" };
+        json!({ "label": label, "kind": kind, "text": text, "tone": tone, "url": "#", "at": at })
+    };
+    json!([
+        [
+            cell("Key", "link", "europe-1", ""),
+            cell("State", "state", "Active", "success"),
+            cell("Pictures", "number", "1,204", ""),
+            cell("Last used", "time", "", ""),
+        ],
+        [
+            cell("Key", "code", "europe-2", ""),
+            cell("State", "state", "Out of funds", "error"),
+            cell("Pictures", "text", "few", ""),
+            cell("Last used", "none", "", ""),
+        ],
+    ])
 }
 
 #[must_use]

@@ -3,6 +3,7 @@
 mod archivals;
 mod deletions;
 mod generations;
+mod restorations;
 mod start;
 mod titles;
 pub(super) mod turns;
@@ -31,9 +32,6 @@ use crate::{
 };
 use start::{Start, kept};
 
-/// Turns that a conversation opens with; the earlier ones come in pages of the same size.
-const TURNS: u64 = 20;
-
 async fn index(
     State(ctx): State<AppContext>,
     CurrentUser(user): CurrentUser,
@@ -44,7 +42,7 @@ async fn index(
     if page.is_htmx {
         return part_of_composer(&ctx, page, None, draft, &start);
     }
-    blank(&ctx, &user, page, draft, start.flash(), StatusCode::OK).await
+    blank(&ctx, &user, page, draft, Some(&start), StatusCode::OK).await
 }
 
 /// The first prompt opens the conversation.
@@ -60,10 +58,10 @@ async fn create(
             Ok(Redirect::to(&views::conversations::url(&conversation)).into_response())
         }
         refused => {
-            let (status, faults) = refusal(refused)?;
-            let draft = kept(&ctx, &user, &ask, faults).await?;
             let page = page.page(&ctx).await?;
-            blank(&ctx, &user, page, draft, Value::Null, status).await
+            let (status, faults) = refusal(refused, fewer_would_do(&page, ask.pictures()))?;
+            let draft = kept(&ctx, &user, &ask, faults).await?;
+            blank(&ctx, &user, page, draft, None, status).await
         }
     }
 }
@@ -92,11 +90,15 @@ async fn blank(
     user: &users::Model,
     page: Page,
     draft: Draft,
-    flash: Value,
+    start: Option<&Start>,
     status: StatusCode,
 ) -> Result<Response> {
     let mut content = composer(ctx, &page, None, draft);
-    content["flash"] = flash;
+    content["flash"] = start.map_or(Value::Null, Start::flash);
+    content["deleted"] = match start {
+        Some(start) => start.deleted(ctx, user).await?,
+        None => Value::Null,
+    };
     let response =
         page.with_sidebar(ctx, user, None).await?.with_status(status, "conversations/index.html", content)?;
     Ok(([(header::VARY, "HX-Request")], response).into_response())
@@ -157,8 +159,13 @@ fn composer(ctx: &AppContext, page: &Page, conversation: Option<&conversations::
     })
 }
 
+/// Of those that were asked for, is there enough left for some?
+fn fewer_would_do(page: &Page, pictures: i64) -> bool {
+    pictures > 1 && !page.allowance.empty
+}
+
 /// Why a wish was not taken; everything else is not a refusal.
-pub(super) fn refusal(submission: Submission) -> Result<(StatusCode, Faults)> {
+fn refusal(submission: Submission, fewer_would_do: bool) -> Result<(StatusCode, Faults)> {
     let says = |status, field, text: &str| Ok((status, Faults(vec![(field, text.to_owned())])));
     let base = |status, text| says(status, "base", text);
     match submission {
@@ -166,7 +173,11 @@ pub(super) fn refusal(submission: Submission) -> Result<(StatusCode, Faults)> {
         Submission::Short => says(
             StatusCode::PAYMENT_REQUIRED,
             "allowance",
-            "What you have left does not cover this. Nothing was charged. Ask for fewer pictures, or:",
+            if fewer_would_do {
+                "What you have left does not cover this. Nothing was charged. Ask for fewer pictures, or:"
+            } else {
+                "What you have left does not cover this. Nothing was charged. There is more with a plan:"
+            },
         ),
         Submission::InDebt => says(
             StatusCode::PAYMENT_REQUIRED,
@@ -181,6 +192,10 @@ pub(super) fn refusal(submission: Submission) -> Result<(StatusCode, Faults)> {
         Submission::TooMany => base(
             StatusCode::TOO_MANY_REQUESTS,
             "You have many pictures under way. Nothing was charged. Wait for one to finish and send this again.",
+        ),
+        Submission::Crowded => base(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Very many pictures are waiting already. Nothing was charged. Send this again in a few minutes.",
         ),
         Submission::Barred => {
             base(StatusCode::FORBIDDEN, "Your account cannot start pictures any more. Nothing was charged.")
@@ -200,4 +215,5 @@ pub fn routes() -> Routes {
         .add("/app/conversations/{pid}/archival", post(archivals::create))
         .add("/app/conversations/{pid}/retrieval", post(archivals::retrieve))
         .add("/app/conversations/{pid}/deletion", get(deletions::show).post(deletions::create))
+        .add("/app/conversations/{pid}/restoration", post(restorations::create))
 }

@@ -9,6 +9,7 @@ use axum::{
 use loco_rs::{app::AppContext, controller::Routes};
 use serde::Deserialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{
     Result,
@@ -26,7 +27,7 @@ use crate::{
 /// The address. What cannot be read there leaves nothing out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Address {
+pub(super) struct Address {
     q: String,
     favorites: String,
     from_picture: String,
@@ -42,17 +43,38 @@ struct Address {
 }
 
 impl Address {
-    fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> Wanted {
         let shapes = [Shape::Square, Shape::Wide, Shape::Tall];
         Wanted {
-            words: self.q.clone(),
+            words: self.q.replace(char::is_control, ""),
             favorites: !self.favorites.is_empty(),
             from_picture: !self.from_picture.is_empty(),
-            model: self.model.clone(),
+            model: self.model.replace(char::is_control, ""),
             shape: shapes.into_iter().find(|shape| shape_id(*shape) == self.shape),
             since: self.since.parse().ok(),
             until: self.until.parse().ok(),
         }
+    }
+
+    /// The picture behind which what is seen begins.
+    fn before(&self) -> Option<Uuid> {
+        self.before.parse().ok()
+    }
+
+    fn pages(&self) -> u64 {
+        self.pages.parse().unwrap_or(1).clamp(1, PAGES_MAX)
+    }
+
+    /// The gallery as this says it.
+    pub(super) fn url(&self) -> String {
+        let before = self.before().map(|_| self.before.as_str());
+        views::gallery::url(&self.wanted(), before, self.pages())
+    }
+
+    /// One of its pictures.
+    pub(super) fn picture_url(&self, pid: Uuid) -> String {
+        let before = self.before().map(|_| self.before.as_str());
+        views::gallery::picture_url(pid, &self.wanted(), before, self.pages())
     }
 }
 
@@ -63,7 +85,7 @@ async fn index(
     Query(address): Query<Address>,
 ) -> Result<Response> {
     let wanted = address.wanted();
-    let before = address.before.parse().ok();
+    let before = address.before();
     let parts = ctx.parts();
     if page.is_htmx {
         let shown = gallery::gallery(&ctx.db, &user, &wanted, before, 1).await?;
@@ -76,7 +98,7 @@ async fn index(
         response.headers_mut().insert("HX-Replace-Url", address);
         return Ok(([(header::VARY, "HX-Request")], response).into_response());
     }
-    let pages = address.pages.parse().unwrap_or(1).clamp(1, PAGES_MAX);
+    let pages = address.pages();
     let shown = gallery::gallery(&ctx.db, &user, &wanted, before, pages).await?;
     let from = before.map(|_| address.before.as_str());
     let gallery = views::gallery::view(&shown, &wanted, parts.catalogue(), from, pages);

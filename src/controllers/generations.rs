@@ -1,7 +1,6 @@
 //! The same wish again: what is missing of it, or all of it anew.
 
 use axum::{
-    Form,
     extract::State,
     response::{IntoResponse, Redirect, Response},
     routing::post,
@@ -13,9 +12,10 @@ use serde_json::json;
 use super::{
     Result,
     conversations::turns,
-    extractors::{CurrentUser, OwnGeneration, PageLater},
+    extractors::{CurrentUser, Form, OwnGeneration, PageLater},
 };
 use crate::{
+    context::Nproxy,
     models::generations::{self, Submission},
     views,
 };
@@ -67,12 +67,14 @@ async fn repeat(
         let url = views::conversations::url(&conversation);
         return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
     }
+    let page = page.page(&ctx).await?;
     let content = json!({
+        "composer": views::composer::means(ctx.parts().catalogue(), &page.allowance),
         "turn": turns::one(&ctx, &conversation, generation).await?,
         "original": views::turns::again(&original),
         "original_turn": { "pid": original.pid },
     });
-    page.page(&ctx).await?.html("generations/repeated.html", content)
+    page.html("generations/repeated.html", content)
 }
 
 pub fn routes() -> Routes {

@@ -38,15 +38,16 @@ async fn index(
     Query(which): Query<Which>,
 ) -> Result<Response> {
     let shelf = if which.shelf == "archived" { Shelf::Archived } else { Shelf::Current };
-    let listed = conversations::list(&ctx.db, &user, shelf, &which.q, which.before.parse().ok()).await?;
-    let list = views::conversations::list(&listed, shelf, &which.q, None, clock::now(&ctx.db).await?);
+    let words = which.q.replace(char::is_control, "");
+    let listed = conversations::list(&ctx.db, &user, shelf, &words, which.before.parse().ok()).await?;
+    let list = views::conversations::list(&listed, shelf, &words, None, clock::now(&ctx.db).await?);
     let response = if page.is_htmx {
         page.html("history/_more.html", json!({ "list": list }))?
     } else {
         let content = json!({
             "list": list,
             "is_archive": shelf == Shelf::Archived,
-            "words": which.q.trim(),
+            "words": words.trim(),
             "is_first": which.before.is_empty(),
         });
         page.with_sidebar(&ctx, &user, None).await?.html("history/index.html", content)?

@@ -1,7 +1,6 @@
 //! A forgotten password.
 
 use axum::{
-    Form,
     extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     Error, Result,
     error::MAILED,
-    extractors::{Client, Page, session_cookie},
+    extractors::{Client, Form, Page, session_cookie},
     registrations::{Credentials, Link, form, link_word},
 };
 use crate::models::{
@@ -85,7 +84,6 @@ async fn set(
 
 fn reset(token: &str, state: LinkState, fault: &str) -> Value {
     let mut content = form("", "", fault, "");
-    content["reset"] = json!({ "token": token, "state": link_word(state) });
     content["token"] = json!(token);
     content["state"] = json!(link_word(state));
     content

@@ -1,7 +1,6 @@
 //! One picture, large, with its prompt and settings; and its end.
 
 use axum::{
-    Form,
     extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -10,11 +9,13 @@ use axum::{
 use loco_rs::{app::AppContext, controller::Routes};
 use serde::Deserialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{
     Error, Result,
     conversations::turns,
-    extractors::{CurrentUser, OwnAsset, OwnPicture, Page, PageLater},
+    extractors::{CurrentUser, Form, OwnAsset, OwnPicture, Page, PageLater},
+    gallery::Address,
 };
 use crate::{
     context::Nproxy,
@@ -22,14 +23,34 @@ use crate::{
         assets::{self, gallery},
         generations, shares, users,
     },
-    views::{self, turns::facts},
+    views::{self, gallery::VIA, turns::facts},
 };
 
+/// How somebody looks at a picture, as the address says it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Look {
+struct How {
     /// `1` shows it beside the picture that it was made from.
     compare: String,
+    /// Where they come from; with [`VIA`] the rest of the address is that of the gallery.
+    via: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    compares: bool,
+    /// The gallery that they came from: they go on in it, and back to it.
+    gallery: Option<Address>,
+}
+
+impl Look {
+    /// Another picture, looked at from the same place.
+    fn at(&self, pid: Uuid) -> String {
+        match &self.gallery {
+            Some(gallery) => gallery.picture_url(pid),
+            None => format!("/app/pictures/{pid}"),
+        }
+    }
 }
 
 async fn show(
@@ -37,8 +58,10 @@ async fn show(
     CurrentUser(user): CurrentUser,
     OwnAsset(asset): OwnAsset,
     page: Page,
-    Query(look): Query<Look>,
+    Query(how): Query<How>,
+    Query(address): Query<Address>,
 ) -> Result<Response> {
+    let look = Look { compares: how.compare == "1", gallery: (how.via == VIA).then_some(address) };
     self::page(&ctx, &user, page, &asset, &look, StatusCode::OK).await
 }
 
@@ -54,9 +77,9 @@ pub(super) async fn page(
     let generation = generations::of_asset(&ctx.db, asset.id).await?.ok_or(Error::NotFound)?;
     let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
     let url = views::conversations::url(&conversation);
-    let (newer, older) = gallery::neighbours(&ctx.db, user, asset).await?;
-    let beside =
-        |asset: Option<assets::Model>| asset.map(|asset| format!("/app/pictures/{}", asset.pid)).unwrap_or_default();
+    let wanted = look.gallery.as_ref().map(Address::wanted).unwrap_or_default();
+    let (newer, older) = gallery::neighbours(&ctx.db, user, &wanted, asset).await?;
+    let beside = |asset: Option<assets::Model>| asset.map(|asset| look.at(asset.pid)).unwrap_or_default();
     let mut links = Vec::new();
     for share in shares::of_asset(&ctx.db, asset).await? {
         let link = share.link(ctx)?;
@@ -78,10 +101,19 @@ pub(super) async fn page(
     picture["reuse_url"] = json!(format!("{url}?from={}#composer", generation.pid));
     picture["conversation_url"] = json!(format!("{url}#turn-{}", generation.pid));
     let source = generation.source(&ctx.db).await?.filter(|source| source.deleted_at.is_none());
+    let here = look.at(asset.pid);
+    let gallery_url = match &look.gallery {
+        Some(gallery) => format!("{}#picture-{}", gallery.url(), asset.pid),
+        None => "/app/gallery".into(),
+    };
     let content = json!({
         "picture": picture,
         "source": source.as_ref().map(|source| views::assets::picture(source, "The picture this was made from", &url)),
-        "compares": look.compare == "1",
+        "compares": look.compares,
+        "compare_url": format!("{here}{}compare=1", if look.gallery.is_some() { '&' } else { '?' }),
+        "here": here,
+        "gallery_url": gallery_url,
+        "is_of_gallery": look.gallery.is_some(),
         "newer_url": beside(newer),
         "older_url_of_picture": beside(older),
         "links": links,
@@ -121,9 +153,17 @@ async fn delete(State(ctx): State<AppContext>, OwnPicture(asset): OwnPicture, pa
     answer(&ctx, page, &asset).await
 }
 
-async fn restore(State(ctx): State<AppContext>, OwnPicture(asset): OwnPicture, page: PageLater) -> Result<Response> {
-    asset.restore(&ctx.db).await?;
-    answer(&ctx, page, &asset).await
+async fn restore(
+    State(ctx): State<AppContext>,
+    CurrentUser(user): CurrentUser,
+    OwnPicture(asset): OwnPicture,
+    page: PageLater,
+) -> Result<Response> {
+    if asset.restore(&ctx.db).await? {
+        return answer(&ctx, page, &asset).await;
+    }
+    let generation = generations::of_asset(&ctx.db, asset.id).await?.ok_or(Error::NotFound)?;
+    turns::too_late(&ctx, &user, page, generation).await
 }
 
 /// A picture that was uploaded stands in no turn of its own.

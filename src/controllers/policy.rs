@@ -179,6 +179,7 @@ const STUDIO: &[Policy] = &[
     form("/app/conversations/{pid}/retrieval", Who::SignedIn).of(&[Object::Conversation]),
     page("/app/conversations/{pid}/deletion", Who::SignedIn).of(&[Object::Conversation]),
     form("/app/conversations/{pid}/deletion", Who::SignedIn).of(&[Object::Conversation]),
+    form("/app/conversations/{pid}/restoration", Who::SignedIn).of(&[Object::Conversation]),
     form("/app/generations/{pid}/runs", Who::SignedIn).costly().of(&[Object::Generation]),
     form("/app/generations/{pid}/repetition", Who::SignedIn).costly().of(&[Object::Generation]),
     page("/app/runs/{pid}", Who::SignedIn).of(&[Object::Run]),
@@ -194,6 +195,7 @@ const STUDIO: &[Policy] = &[
     page("/app/exports", Who::SignedIn),
     form("/app/exports", Who::SignedIn).costly(),
     page("/app/exports/{pid}", Who::SignedIn).of(&[Object::Export]),
+    form("/app/exports/{pid}/deletion", Who::SignedIn).of(&[Object::Export]),
     page("/shared/{token}", Who::Holder).of(&[Object::Link]),
     page("/shared/{token}/picture", Who::Holder).of(&[Object::Link]),
     // One's own account.
@@ -206,10 +208,12 @@ const STUDIO: &[Policy] = &[
     form("/app/account/deletion", Who::SignedIn).counted().audited(),
     form("/app/account/device", Who::SignedIn),
     form("/app/account/device/end", Who::SignedIn),
+    form("/app/account/theme", Who::SignedIn),
     form("/app/account/sessions/revocation", Who::SignedIn),
     form("/app/account/sessions/{pid}/revocation", Who::SignedIn).of(&[Object::Session]),
     // Money.
     page("/app/billing", Who::SignedIn),
+    page("/app/billing/history", Who::SignedIn),
     page("/app/billing/early-start", Who::SignedIn),
     form("/app/billing/early-start", Who::SignedIn).audited(),
     form("/app/billing/invoices", Who::SignedIn).costly(),

@@ -4,10 +4,11 @@ use std::slice;
 
 use axum::{
     extract::{FromRequestParts, Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
+use chrono::{DateTime, Utc};
 use loco_rs::{app::AppContext, controller::Routes};
 use serde_json::json;
 
@@ -17,8 +18,12 @@ use super::{
     extractors::{OwnRun, Page, PageLater, is_htmx, session_token},
 };
 use crate::{
-    models::{clock, runs},
-    views::{self, runs::ptag},
+    context::Nproxy,
+    models::runs::{self, Glance},
+    views::{
+        self,
+        runs::{ptag, slow_of},
+    },
 };
 
 /// htmx's word for "this is what I have already".
@@ -32,13 +37,11 @@ impl FromRequestParts<AppContext> for Changed {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> std::result::Result<Self, Response> {
-        let has_something = [header::IF_NONE_MATCH.as_str(), PTAG].iter().any(|name| parts.headers.contains_key(*name));
+        let has_something = tags(&parts.headers).next().is_some();
         let Some(token) = session_token(&parts.headers).filter(|_| has_something) else { return Ok(Self) };
         let Ok(Path(pid)) = Path::from_request_parts(parts, ctx).await else { return Ok(Self) };
         match runs::glance(&ctx.db, &token, pid).await {
-            Ok(Some((run, now))) if has(&parts.headers, &ptag(&run, now)) => {
-                Err(StatusCode::NOT_MODIFIED.into_response())
-            }
+            Ok(Some((run, now))) if shows(&parts.headers, &run, now) => Err(StatusCode::NOT_MODIFIED.into_response()),
             Ok(_) => Ok(Self),
             Err(error) => Err(Error::from(error).into_response()),
         }
@@ -51,10 +54,6 @@ async fn show(
     OwnRun(run, generation): OwnRun,
     request: Request,
 ) -> Result<Response> {
-    let tag = ptag(&(&run).into(), clock::now(&ctx.db).await?);
-    if has(request.headers(), &tag) {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
-    }
     let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
     if !is_htmx(request.headers()) {
         let url = views::conversations::url(&conversation);
@@ -62,11 +61,16 @@ async fn show(
     }
     let shown = turns::one(&ctx, &conversation, generation).await?.run;
     let tag = shown.ptag.clone();
+    if has(request.headers(), &tag) {
+        return Ok(StatusCode::NOT_MODIFIED.into_response());
+    }
     let page = Page::from_request_parts(&mut request.into_parts().0, &ctx).await?;
     if page.is_seen {
         runs::notice(&ctx.db, slice::from_ref(&run)).await?;
     }
-    let mut response = page.html("runs/show.html", json!({ "run": shown, "is_moved": false }))?;
+    let composer = views::composer::means(ctx.parts().catalogue(), &page.allowance);
+    let content = json!({ "run": shown, "is_moved": false, "composer": composer, "late": "" });
+    let mut response = page.html("runs/show.html", content)?;
     let value = |text: &str| HeaderValue::from_str(text).map_err(loco_rs::Error::wrap);
     response.headers_mut().insert(PTAG, value(&tag)?);
     response.headers_mut().insert(header::ETAG, value(&format!("\"{tag}\""))?);
@@ -79,12 +83,19 @@ async fn cancel(State(ctx): State<AppContext>, OwnRun(run, generation): OwnRun, 
     turns::answer(&ctx, page, generation).await
 }
 
+/// Does the browser show the run as it is, with the words that it was told?
+fn shows(headers: &HeaderMap, run: &Glance, now: DateTime<Utc>) -> bool {
+    tags(headers).any(|tag| ptag(run, slow_of(tag), now) == tag)
+}
+
 /// Does the browser say that it has this already?
 pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
-    [header::IF_NONE_MATCH.as_str(), PTAG].iter().any(|name| {
-        let value = headers.get(*name).and_then(|value| value.to_str().ok());
-        value.is_some_and(|value| value.trim_matches('"') == tag)
-    })
+    tags(headers).any(|it| it == tag)
+}
+
+fn tags(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let names = [header::IF_NONE_MATCH, HeaderName::from_static(PTAG)];
+    names.into_iter().filter_map(|name| Some(headers.get(name)?.to_str().ok()?.trim_matches('"')))
 }
 
 pub fn routes() -> Routes {

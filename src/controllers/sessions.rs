@@ -1,7 +1,6 @@
 //! Signing in and out.
 
 use axum::{
-    Form,
     extract::{Query, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
@@ -15,7 +14,7 @@ use serde_json::json;
 use super::{
     Error, Result,
     error::FORGOTTEN,
-    extractors::{Client, Page, Visitor, cleared_cookie, session_cookie, session_token},
+    extractors::{Client, Form, Page, Visitor, cleared_cookie, session_cookie, session_token},
     registrations::form,
 };
 use crate::models::{

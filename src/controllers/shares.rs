@@ -1,7 +1,6 @@
 //! Links to one picture: made and taken back by its owner, opened by anybody who has one.
 
 use axum::{
-    Form,
     extract::{Path, State},
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
@@ -13,7 +12,7 @@ use serde_json::json;
 
 use super::{
     Error, Result,
-    extractors::{CurrentUser, OwnAsset, OwnShare, Page},
+    extractors::{CurrentUser, Form, OwnAsset, OwnShare, Page},
     pictures,
 };
 use crate::{

@@ -34,8 +34,8 @@ use crate::{adapters::storage::Download, context::Nproxy};
 use picture::Picture;
 
 pub use super::_entities::assets::Model;
-pub use deletion::{UNDO, count_in, erase, own_retrievable};
-pub(super) use deletion::{delete_in, erase_in};
+pub use deletion::{UNDO, count_in, erase, own_even_deleted};
+pub(super) use deletion::{bring_back_in, delete_in, erase_in, hide_in};
 pub use erasure::erase_all_of;
 pub(super) use erasure::{bury_all_of, left_behind};
 

@@ -1,5 +1,6 @@
 //! A thread of prompts and pictures.
 
+mod covers;
 mod deletion;
 mod forgetting;
 mod list;
@@ -20,9 +21,9 @@ use super::{
 };
 
 pub use super::_entities::conversations::Model;
-pub use deletion::{erase, own_even_deleted};
+pub use deletion::{UNDO, erase, own_even_deleted};
 pub(super) use forgetting::forget;
-pub use list::{Before, Listed, Shelf, list};
+pub use list::{Before, Found, Listed, Shelf, TURNS, list};
 
 /// A title is the beginning of the first prompt, cut at a word.
 const TITLE_CHARS: usize = 48;

@@ -1,4 +1,4 @@
-//! What a person asks for. `submit` is the one way in: page, API and bot all call it.
+//! What a person asks for. `submit` is the way in; what is asked for once more passes the same gates.
 
 mod again;
 mod ask;
@@ -75,6 +75,8 @@ pub enum Submission {
     InDebt,
     /// The person has enough under way; nothing was started.
     TooMany,
+    /// Everybody together has; nothing was started.
+    Crowded,
     /// The account was blocked or deleted since the request came in; nothing was started.
     Barred,
     /// The conversation was deleted meanwhile; nothing was started.
@@ -110,16 +112,13 @@ pub async fn submit(
         Err(faults) => return Ok(Submission::Invalid(faults)),
     };
     let txn = begin(&ctx.db).await?;
-    if let Some(first) = by_client_token(&txn, user, &plan.client_token).await? {
-        return first.repeated(&txn, &plan).await;
-    }
     let is_new = conversation.is_none();
     let conversation = match conversation {
         Some(conversation) => conversation,
         None => conversations::open(&txn, user, &plan.prompt).await?,
     };
     let Some(generation) = draft(&txn, user, &conversation, &plan).await? else {
-        // Another request with the same token won while we looked: start over and find it.
+        // The same form again, after the first time or at the same moment.
         txn.rollback().await?;
         let first = by_client_token(&ctx.db, user, &plan.client_token).await?.ok_or(Error::NotFound)?;
         return first.repeated(&ctx.db, &plan).await;
@@ -155,6 +154,9 @@ async fn launch(
     if runs::live_of(txn, user.id).await? >= LIVE_RUNS {
         return Ok(Launch::Refused(Submission::TooMany));
     }
+    if runs::is_crowded(txn, ctx.parts().settings().pool.waiting_max).await? {
+        return Ok(Launch::Refused(Submission::Crowded));
+    }
     let Some(run) = runs::queue(ctx, txn, generation, plan, number).await? else { return Ok(Launch::Taken) };
     match holds::hold(txn, user.id, run.id, plan.cost()).await? {
         holds::Hold::Held(hold) => run.pay_with(txn, &hold).await?,
@@ -181,6 +183,14 @@ pub async fn of_conversation(
     let mut newest = newest.order_by_desc(Column::Id).limit(limit).all(db).await?;
     newest.reverse();
     Ok(newest)
+}
+
+/// What the person asked for last, wherever that was.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn latest_of(db: &impl ConnectionTrait, user: &users::Model) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::UserId.eq(user.id)).order_by_desc(Column::Id).one(db).await?)
 }
 
 /// One of the person's own.

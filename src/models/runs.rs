@@ -42,7 +42,7 @@ pub use fulfilment::fulfil;
 pub use glance::{Glance, glance};
 pub(super) use letting_go::let_go;
 pub use revelation::{Revealed, reveal};
-pub use waiting::{Pace, Paces, ahead, pace, queue_of};
+pub use waiting::{AHEAD_MAX, Pace, Paces, ahead, pace, queue_of};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -146,6 +146,26 @@ pub(super) async fn queue(
 /// through all that a person ever asked for.
 fn is_live() -> SimpleExpr {
     Expr::cust("runs.state IN ('queued', 'running')")
+}
+
+/// Waits for a worker; in the words of its own partial index.
+fn is_queued() -> SimpleExpr {
+    Expr::cust("runs.state = 'queued'")
+}
+
+/// Whether so many runs wait already that one more would hardly be begun in time.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn is_crowded(db: &impl ConnectionTrait, waiting_max: u64) -> Result<bool> {
+    // The last that may wait is looked for, nothing is counted: while few wait this costs nothing.
+    let last = Entity::find()
+        .filter(is_queued())
+        .select_only()
+        .column(Column::Id)
+        .offset(waiting_max.saturating_sub(1))
+        .limit(1);
+    Ok(last.into_tuple::<i64>().one(db).await?.is_some())
 }
 
 /// How many runs of this person somebody still works on.

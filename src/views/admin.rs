@@ -11,10 +11,11 @@ use super::billing::moment;
 use crate::models::{
     admin::{
         self,
-        description::{About, Cell, Tone, dollars},
+        description::{About, Cell, Tone},
         resource::Button,
     },
     catalogue::money,
+    provider_keys::balance::dollars,
     users::viewing::Viewing,
 };
 

@@ -4,13 +4,16 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::billing::moment;
-use crate::models::allowances::{Kind, Model};
+use crate::models::{
+    allowances::{Kind, Model},
+    holds::Cost,
+};
 
 /// Below this many free pictures the page says so before the person is surprised.
 const TRIAL_LOW: i64 = 1;
 const QUOTA_LOW_PERCENT: i64 = 20;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AllowanceView {
     pub kind: &'static str,
     pub words: String,
@@ -20,66 +23,84 @@ pub struct AllowanceView {
     pub empty: bool,
     /// Until when a quota counts; when the plan ended, if nothing is left because of that. Empty otherwise.
     pub until_words: String,
-    /// What the next picture is paid with.
+    /// What there is beside that, such as `3 free pictures and 500 tokens`.
+    pub also_words: String,
+    /// Each on its own, in the order in which they are spent.
     #[serde(skip)]
-    pub cost_words: &'static str,
+    sources: Vec<(Kind, i64)>,
 }
 
-/// `current` in the order in which it is spent: what is shown is what the next run takes.
+/// `current` in the order in which it is spent: the kind that is spent next is shown, all of it, and the others beside it.
 #[must_use]
 pub fn view(current: &[Model]) -> AllowanceView {
-    let next = current.iter().find(|a| a.available > 0).or(current.first());
-    let Some(next) = next else {
+    let Some(next) = current.iter().find(|a| a.available > 0).or(current.first()) else {
         return AllowanceView {
             kind: "none",
             words: "No pictures left".into(),
-            percent: None,
             low: true,
             empty: true,
-            until_words: String::new(),
-            cost_words: "",
+            ..Default::default()
         };
     };
-    let left = next.available;
+    let sum = |kind: Kind| current.iter().filter(|a| a.kind() == kind).map(|a| a.available).sum::<i64>();
+    let others = [Kind::Quota, Kind::Trial, Kind::Tokens].into_iter().filter(|kind| *kind != next.kind());
+    let also: Vec<String> = others.filter_map(|kind| amount(kind, sum(kind))).collect();
+    let left = sum(next.kind());
+    let shown = AllowanceView {
+        empty: left == 0,
+        also_words: also.join(" and "),
+        sources: current.iter().map(|a| (a.kind(), a.available)).collect(),
+        ..Default::default()
+    };
     match next.kind() {
         Kind::Trial => AllowanceView {
             kind: "trial",
-            words: match left {
-                0 => "No free pictures left".into(),
-                1 => "1 free picture left".into(),
-                n => format!("{n} free pictures left"),
-            },
-            percent: None,
+            words: format!("{} left", amount(Kind::Trial, left).unwrap_or_else(|| "No free pictures".into())),
             low: left <= TRIAL_LOW,
-            empty: left == 0,
-            until_words: String::new(),
-            cost_words: if left > 0 { "Uses your free pictures" } else { "" },
+            ..shown
         },
+        // Never as a number: of the month that is spent now.
         Kind::Quota => {
-            let percent = bucket(left, next.granted);
+            let percent = bucket(next.available, next.granted);
             AllowanceView {
                 kind: "quota",
-                words: if left == 0 { "Nothing left".into() } else { format!("About {percent} % left") },
+                words: if next.available == 0 { "Nothing left".into() } else { format!("About {percent} % left") },
                 percent: Some(percent),
                 low: percent <= QUOTA_LOW_PERCENT,
-                empty: left == 0,
                 until_words: next.expires_at.map(moment).unwrap_or_default(),
-                cost_words: "Uses your monthly plan",
+                ..shown
             }
         }
-        Kind::Tokens => AllowanceView {
-            kind: "tokens",
-            words: format!("{} tokens", grouped(left)),
-            percent: None,
-            low: false,
-            empty: left == 0,
-            until_words: String::new(),
-            cost_words: "Uses your tokens",
-        },
+        Kind::Tokens => AllowanceView { kind: "tokens", words: format!("{} tokens", grouped(left)), ..shown },
+    }
+}
+
+/// So much of a kind, if it is anything.
+fn amount(kind: Kind, left: i64) -> Option<String> {
+    match (kind, left) {
+        (_, ..=0) => None,
+        (Kind::Quota, _) => Some("a monthly plan".into()),
+        (Kind::Trial, 1) => Some("1 free picture".into()),
+        (Kind::Trial, n) => Some(format!("{n} free pictures")),
+        (Kind::Tokens, n) => Some(format!("{} tokens", grouped(n))),
     }
 }
 
 impl AllowanceView {
+    /// What a run of this cost is paid with, by the rule of `holds::hold`: the first that can pay all of it.
+    #[must_use]
+    pub fn paid_with(&self, cost: Cost) -> String {
+        let Some((kind, _)) = self.sources.iter().find(|(kind, available)| *available >= cost.of(*kind)) else {
+            return if self.empty { self.words.clone() } else { "More than you have left".into() };
+        };
+        let left: i64 = self.sources.iter().filter(|(other, _)| other == kind).map(|(_, available)| available).sum();
+        match (kind, amount(*kind, left)) {
+            (Kind::Quota, _) | (_, None) => "Uses your monthly plan".into(),
+            (Kind::Trial, Some(_)) if left == 1 => "Uses your last free picture".into(),
+            (Kind::Trial | Kind::Tokens, Some(left)) => format!("Uses {} of your {left}", grouped(cost.of(*kind))),
+        }
+    }
+
     /// Nothing is left because the plan ended then.
     #[must_use]
     pub fn since(self, plan_ended: Option<DateTime<Utc>>) -> Self {
@@ -102,7 +123,7 @@ pub const fn bucket(left: i64, limit: i64) -> i64 {
     (if steps > 5 { 5 } else { steps }) * 20
 }
 
-fn grouped(n: i64) -> String {
+pub(super) fn grouped(n: i64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -117,6 +138,21 @@ fn grouped(n: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_pays_is_said_with_what_there_is_of_it() {
+        let with = |sources: &[(Kind, i64)], outputs| {
+            let view = AllowanceView { sources: sources.to_vec(), ..AllowanceView::default() };
+            view.paid_with(Cost { outputs, tokens_each: 100 })
+        };
+        assert_eq!(with(&[(Kind::Trial, 3)], 2), "Uses 2 of your 3 free pictures");
+        assert_eq!(with(&[(Kind::Trial, 1)], 1), "Uses your last free picture");
+        assert_eq!(with(&[(Kind::Trial, 1)], 2), "More than you have left");
+        assert_eq!(with(&[(Kind::Trial, 1), (Kind::Tokens, 30_000)], 2), "Uses 200 of your 30,000 tokens");
+        assert_eq!(with(&[(Kind::Quota, 7), (Kind::Trial, 3)], 2), "Uses your monthly plan");
+        let none = AllowanceView { words: "Plan ended".into(), empty: true, ..AllowanceView::default() };
+        assert_eq!(none.paid_with(Cost { outputs: 1, tokens_each: 100 }), "Plan ended");
+    }
 
     #[test]
     fn a_quota_is_shown_in_steps() {

@@ -1,6 +1,7 @@
 //! A picture as pages show it.
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::models::assets::Model;
 
@@ -46,7 +47,12 @@ pub fn file_url(asset: &Model) -> String {
 
 #[must_use]
 pub fn thumb_url(asset: &Model) -> String {
-    format!("/app/files/{}/thumbnail", asset.pid)
+    thumb_url_of(asset.pid)
+}
+
+#[must_use]
+pub fn thumb_url_of(pid: Uuid) -> String {
+    format!("/app/files/{pid}/thumbnail")
 }
 
 /// The prompt stands for what is seen.

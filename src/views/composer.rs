@@ -1,6 +1,9 @@
 //! The form that makes pictures, as a template fills it in.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::json;
 
 use super::{
     allowances::AllowanceView,
@@ -10,8 +13,9 @@ use super::{
 };
 use crate::models::{
     assets::{self, picture::UPLOAD_MAX_BYTES},
-    catalogue::{ASPECT_RATIOS, Catalogue},
+    catalogue::{ASPECT_RATIOS, Catalogue, ImageModel},
     generations::{Ask, DEFAULT_STRENGTH, Faults, Mode, Model, Params},
+    holds::Cost,
     tokens::PlainToken,
 };
 
@@ -42,13 +46,22 @@ pub struct ComposerView {
     pub errors: Errors,
     pub max_upload_words: &'static str,
     pub max_upload_bytes: usize,
-    pub cost_words: &'static str,
+    pub cost_words: String,
+    #[serde(flatten)]
+    pub means: Means,
+    pub suggestions: Vec<Suggestion>,
+}
+
+/// What is left, and what comes of that: it moves while somebody writes, so it stands apart from what they write.
+#[derive(Debug, Serialize)]
+pub struct Means {
     /// Said before the last of it is used; empty while there is more.
     pub warning: &'static str,
     pub blocked: Option<Blocked>,
     /// Where more is to be had.
     pub plan: Action,
-    pub suggestions: Vec<Suggestion>,
+    /// What pays for one picture, for two and so on, by model, as JSON: the page says that of the number that is chosen.
+    pub costs: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -127,7 +140,7 @@ impl Draft {
             mode: ask.mode.clone(),
             resolution: ask.resolution.to_lowercase(),
             aspect_ratio: ask.aspect_ratio.clone(),
-            batch_size: ask.batch_size.parse().unwrap_or(1),
+            batch_size: ask.pictures(),
             strength: ask.strength.parse().ok(),
             input,
             faults,
@@ -167,7 +180,8 @@ pub fn view(
     let model = catalogue.model(&draft.model).unwrap_or_else(|| catalogue.default_model());
     let pick = |wanted: &str, first: &str| if wanted.is_empty() { first.to_owned() } else { wanted.to_owned() };
     let mode = pick(&draft.mode, if draft.input.is_some() { "image_to_image" } else { "text_to_image" });
-    let resolution = pick(&draft.resolution, &model.resolutions[0]);
+    let resolution = model.resolutions.iter().find(|it| **it == draft.resolution).unwrap_or(&model.resolutions[0]);
+    let batch_size = draft.batch_size.clamp(1, model.max_batch);
     let aspect_ratio = pick(&draft.aspect_ratio, ASPECT_RATIOS[0]);
     let strength = draft.strength.unwrap_or(DEFAULT_STRENGTH);
     let fault = |field: &str| draft.faults.of(field).to_owned();
@@ -177,9 +191,9 @@ pub fn view(
         token: PlainToken::mint().expose().to_owned(),
         models: catalogue.models.iter().map(|m| choice(&m.id, &m.name, "", m.id == model.id)).collect(),
         modes: model.modes.iter().filter_map(|m| mode_choice(*m, &mode)).collect(),
-        resolutions: model.resolutions.iter().map(|r| choice(r, &r.to_uppercase(), "", *r == resolution)).collect(),
+        resolutions: model.resolutions.iter().map(|r| choice(r, &r.to_uppercase(), "", r == resolution)).collect(),
         aspects: ASPECT_RATIOS.iter().map(|a| choice(a, aspect_label(a), shape(a), *a == aspect_ratio)).collect(),
-        batches: (1..=model.max_batch).map(|n| Batch { n, selected: n == draft.batch_size.max(1) }).collect(),
+        batches: (1..=model.max_batch).map(|n| Batch { n, selected: n == batch_size }).collect(),
         // As it was typed: a JSON number would show 0.35 as 0.3499999940395355.
         strength: strength.to_string(),
         strength_words: strength_words(strength),
@@ -208,16 +222,31 @@ pub fn view(
         },
         max_upload_words: "PNG, JPEG or WebP up to 20 MB",
         max_upload_bytes: UPLOAD_MAX_BYTES,
-        cost_words: allowance.cost_words,
-        warning: warning(allowance),
-        blocked: allowance.empty.then(|| Blocked { text: nothing_left(allowance), action: to_the_plan(allowance) }),
-        plan: to_the_plan(allowance),
+        cost_words: cost_words(allowance, model, batch_size),
+        means: means(catalogue, allowance),
         suggestions: SUGGESTIONS
             .iter()
             .map(|text| Suggestion { text, url: format!("{page}?prompt={}#composer", query(text)) })
             .collect(),
         prompt: draft.prompt,
     }
+}
+
+#[must_use]
+pub fn means(catalogue: &Catalogue, allowance: &AllowanceView) -> Means {
+    let of_model =
+        |model: &ImageModel| (1..=model.max_batch).map(|n| cost_words(allowance, model, n)).collect::<Vec<_>>();
+    let costs: BTreeMap<_, _> = catalogue.models.iter().map(|model| (&model.id, of_model(model))).collect();
+    Means {
+        warning: warning(allowance),
+        blocked: allowance.empty.then(|| Blocked { text: nothing_left(allowance), action: to_the_plan(allowance) }),
+        plan: to_the_plan(allowance),
+        costs: json!(costs).to_string(),
+    }
+}
+
+fn cost_words(allowance: &AllowanceView, model: &ImageModel, pictures: i64) -> String {
+    allowance.paid_with(Cost { outputs: pictures, tokens_each: model.tokens })
 }
 
 fn warning(allowance: &AllowanceView) -> &'static str {

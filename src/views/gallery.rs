@@ -1,6 +1,7 @@
 //! The gallery as a page: its state is all in the address.
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::assets::{alt, thumb_url};
 use crate::models::{
@@ -10,6 +11,9 @@ use crate::models::{
 
 /// Pages that one address shows at once; further ones have an address of their own.
 pub const PAGES_MAX: u64 = 10;
+
+/// What the address of a picture says of somebody who comes from the gallery.
+pub const VIA: &str = "gallery";
 
 #[derive(Debug, Serialize)]
 pub struct GalleryView {
@@ -67,13 +71,7 @@ pub struct Pick {
 /// `before` and `pages` are those of the address.
 #[must_use]
 pub fn view(shown: &Shown, wanted: &Wanted, catalogue: &Catalogue, before: Option<&str>, pages: u64) -> GalleryView {
-    let narrowed = narrowed(wanted);
-    let at = |before: Option<&str>, pages: u64| {
-        let mut query = narrowed.clone();
-        query.extend(before.map(|pid| ("before", pid.to_owned())));
-        query.extend((pages > 1).then(|| ("pages", pages.to_string())));
-        address(&query)
-    };
+    let at = |before: Option<&str>, pages: u64| url(wanted, before, pages);
     let more = shown.older.map(|older| {
         let older = older.to_string();
         let url = at(Some(&older), 1);
@@ -89,19 +87,33 @@ pub fn view(shown: &Shown, wanted: &Wanted, catalogue: &Catalogue, before: Optio
         }
     });
     GalleryView {
-        pictures: shown.pieces.iter().map(piece).collect(),
+        pictures: shown.pieces.iter().map(|it| piece(it, picture_url(it.asset.pid, wanted, before, pages))).collect(),
         more,
         filters: filters(wanted, catalogue),
-        is_narrowed: !narrowed.is_empty(),
+        is_narrowed: !narrowed(wanted).is_empty(),
         here: at(before, pages),
         newest_url: before.map(|_| at(None, 1)).unwrap_or_default(),
     }
 }
 
-fn piece(piece: &Piece) -> PieceView {
+/// The address of these pages of the gallery.
+#[must_use]
+pub fn url(wanted: &Wanted, before: Option<&str>, pages: u64) -> String {
+    address("/app/gallery", &query(wanted, before, pages))
+}
+
+/// A picture of theirs, with the way back to them and on to those beside it.
+#[must_use]
+pub fn picture_url(pid: Uuid, wanted: &Wanted, before: Option<&str>, pages: u64) -> String {
+    let mut query = query(wanted, before, pages);
+    query.insert(0, ("via", VIA.to_owned()));
+    address(&format!("/app/pictures/{pid}"), &query)
+}
+
+fn piece(piece: &Piece, url: String) -> PieceView {
     PieceView {
         pid: piece.asset.pid.to_string(),
-        url: format!("/app/pictures/{}", piece.asset.pid),
+        url,
         thumb_url: thumb_url(&piece.asset),
         alt: alt(&piece.prompt),
         favorite: piece.asset.favorite,
@@ -141,12 +153,19 @@ fn narrowed(wanted: &Wanted) -> Vec<(&'static str, String)> {
     query
 }
 
-fn address(query: &[(&str, String)]) -> String {
+fn query(wanted: &Wanted, before: Option<&str>, pages: u64) -> Vec<(&'static str, String)> {
+    let mut query = narrowed(wanted);
+    query.extend(before.map(|pid| ("before", pid.to_owned())));
+    query.extend((pages > 1).then(|| ("pages", pages.to_string())));
+    query
+}
+
+fn address(path: &str, query: &[(&str, String)]) -> String {
     if query.is_empty() {
-        return "/app/gallery".into();
+        return path.to_owned();
     }
     let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-    format!("/app/gallery?{query}")
+    format!("{path}?{query}")
 }
 
 #[must_use]

@@ -1,6 +1,8 @@
 //! The runs of a generation with their places: the fragment that polls and the page that shows it first are made from this
 //! one shape. The newest run says how it stands; pictures that the runs before it brought stay.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
@@ -11,11 +13,14 @@ use super::{
 use crate::models::{
     assets, generations,
     outputs::{self, State as Place},
-    runs::{Glance, Model, Pace, Reason, State, missing},
+    runs::{AHEAD_MAX, Glance, Model, Pace, Reason, State, missing},
 };
 
 /// Roughly what the vendors draw at the smallest size; only the ratio matters to the page.
 const PIXELS: f64 = 1024.0 * 1024.0;
+
+/// Places in line that are told to the number; those behind them in tens.
+const EXACT_PLACES: u64 = 10;
 
 /// Who stands in line for longer than this is told why.
 const LONG_LINE: TimeDelta = TimeDelta::seconds(10);
@@ -34,13 +39,14 @@ pub struct RunView {
     /// RFC 3339; empty before and after the work.
     pub since: String,
     pub shape: &'static str,
-    pub ratio: String,
     pub width: i64,
     pub height: i64,
     pub cells: Vec<CellView>,
     pub cancel_url: String,
     /// Where the turn says why a press was not taken.
     pub said_id: String,
+    /// Bears what can be done at the moment, and what came of it: who pressed the one goes on at the other.
+    pub next_id: String,
     pub notice: Option<Notice>,
 }
 
@@ -97,12 +103,27 @@ pub struct Shown<'a> {
     pub reuse_url: &'a str,
     /// How long runs of this model took lately.
     pub pace: Option<Pace>,
+    /// Waiting runs before the newest one, of everybody.
+    pub ahead: u64,
     pub now: DateTime<Utc>,
 }
 
+/// `slow` is what was told to whoever holds the tag. It stands in it, so that a poll can say whether the words still hold
+/// without measuring anything.
 #[must_use]
-pub fn ptag(run: &Glance, now: DateTime<Utc>) -> String {
-    format!("{}.{}{}", run.version, u8::from(run.is_final()), u8::from(is_late(run, now)))
+pub fn ptag(run: &Glance, slow: Option<Duration>, now: DateTime<Utc>) -> String {
+    let (is_final, slow) = (run.is_final(), slow.filter(|_| !run.is_final()));
+    let is_slow = slow.is_some_and(|slow| is_slower(now - run.created_at, slow));
+    let [is_final, is_late, is_slow] = [is_final, is_late(run, now), is_slow].map(u8::from);
+    let place = if run.state == State::Queued { place(run.ahead).unwrap_or_default() } else { 0 };
+    let slow = slow.map(|slow| slow.as_millis().to_string()).unwrap_or_default();
+    format!("{}.{is_final}{is_late}{is_slow}.{place}.{slow}", run.version)
+}
+
+/// What counts as slow for whoever holds this tag.
+#[must_use]
+pub fn slow_of(tag: &str) -> Option<Duration> {
+    tag.rsplit('.').next()?.parse().ok().map(Duration::from_millis)
 }
 
 #[must_use]
@@ -114,23 +135,27 @@ pub fn view(shown: &Shown<'_>) -> RunView {
         pid: run.pid.to_string(),
         id: format!("run-{}", run.pid),
         url: format!("/app/runs/{}", run.pid),
-        ptag: ptag(&run.into(), shown.now),
+        ptag: ptag(&shown.glance(), shown.pace.map(|pace| pace.slow), shown.now),
         is_final: run.is_final(),
         state_words: shown.state_words(),
         expect_words: shown.expect_words(),
         since: if run.is_final() { String::new() } else { run.created_at.to_rfc3339() },
         shape: shape(aspect_ratio),
-        ratio: aspect_ratio.clone(),
         width,
         height,
         cells: shown.cells(),
         cancel_url: if run.is_final() { String::new() } else { format!("/app/runs/{}/cancellation", run.pid) },
         said_id: format!("said-{}", shown.generation.pid),
+        next_id: format!("next-{}", shown.generation.pid),
         notice: shown.notice(),
     }
 }
 
 impl Shown<'_> {
+    fn glance(&self) -> Glance {
+        Glance::of(self.newest, self.ahead)
+    }
+
     /// Of the runs before only the pictures; of the newest every place, unless nothing came of it at all.
     fn cells(&self) -> Vec<CellView> {
         let mut cells = Vec::new();
@@ -175,10 +200,11 @@ impl Shown<'_> {
         let all = self.params.batch_size;
         let done = all - self.missing();
         match self.newest.state() {
-            State::Queued if is_late(&self.newest.into(), self.now) => {
-                "Many people are generating. Yours stays in line; no need to press again.".into()
+            State::Queued if is_late(&self.glance(), self.now) => {
+                let place = place_words(self.ahead);
+                format!("{place}. Many people are generating; yours keeps its place, no need to press again.")
             }
-            State::Queued => "In line".into(),
+            State::Queued => place_words(self.ahead),
             State::Running if all == 1 => "Working".into(),
             State::Running => format!("{done} of {all} ready"),
             State::Succeeded | State::Failed | State::Canceled if done == all && all == 1 => {
@@ -252,7 +278,7 @@ fn came_in_part(reason: Reason, missing: i64) -> (&'static str, String) {
 #[must_use]
 pub fn expect_words(pace: Option<Pace>, waited: TimeDelta) -> String {
     let Some(Pace { median, slow }) = pace else { return String::new() };
-    if waited.to_std().is_ok_and(|waited| waited > slow) {
+    if is_slower(waited, slow) {
         return "taking longer than usual".into();
     }
     let (from, to) = (rounded(median.as_secs()), rounded(slow.as_secs()));
@@ -269,6 +295,28 @@ const fn rounded(seconds: u64) -> u64 {
         0..=9 => seconds + 1,
         10..=119 => seconds.div_ceil(5) * 5,
         _ => seconds.div_ceil(30) * 30,
+    }
+}
+
+fn is_slower(waited: TimeDelta, slow: Duration) -> bool {
+    waited.to_std().is_ok_and(|waited| waited > slow)
+}
+
+/// In steps that grow, so that a long line that moves is not drawn anew for everybody in it. `None` far behind.
+fn place(ahead: u64) -> Option<u64> {
+    match ahead + 1 {
+        _ if ahead >= u64::from(AHEAD_MAX) => None,
+        place if place <= EXACT_PLACES => Some(place),
+        place => Some(place.next_multiple_of(EXACT_PLACES)),
+    }
+}
+
+fn place_words(ahead: u64) -> String {
+    match place(ahead) {
+        None => format!("More than {AHEAD_MAX} in line before you"),
+        Some(1) => "Next in line".into(),
+        Some(place) if place <= EXACT_PLACES => format!("Place {place} in line"),
+        Some(place) => format!("About place {place} in line"),
     }
 }
 
@@ -299,9 +347,32 @@ pub fn shape(aspect_ratio: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn a_tag_says_by_itself_when_the_words_are_over() {
+        let run = Glance { version: 3, state: State::Running, created_at: DateTime::UNIX_EPOCH, ahead: 0 };
+        let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        let told = ptag(&run, Some(Duration::from_secs(37)), at(1));
+        assert_eq!(slow_of(&told), Some(Duration::from_secs(37)));
+        assert_eq!(ptag(&run, slow_of(&told), at(37)), told);
+        assert_ne!(ptag(&run, slow_of(&told), at(38)), told);
+        let unknown = ptag(&run, None, at(1));
+        assert_eq!(ptag(&run, slow_of(&unknown), at(1000)), unknown);
+
+        let queued = |ahead| ptag(&Glance { state: State::Queued, ahead, ..run }, None, at(1));
+        assert_ne!(queued(0), queued(1));
+        assert_eq!(queued(20), queued(29));
+        assert_eq!(queued(100), queued(1000));
+    }
+
+    #[test]
+    fn a_place_in_line_is_said_as_far_as_it_helps() {
+        let said = [0, 1, 9, 10, 99, 100].map(place_words);
+        let expected = ["Next in line", "Place 2 in line", "Place 10 in line", "About place 20 in line"];
+        assert_eq!(said[..4], expected);
+        assert_eq!(said[4..], ["About place 100 in line", "More than 100 in line before you"]);
+    }
 
     #[test]
     fn what_is_expected_is_said_roughly() {

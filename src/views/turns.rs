@@ -61,6 +61,8 @@ pub struct Rows {
     pub sources: Vec<(i64, assets::Model)>,
     /// How long runs took lately, by model; only of those that are waited for.
     pub paces: BTreeMap<String, run_models::Pace>,
+    /// Waiting runs before each that waits itself, by its id.
+    pub ahead: BTreeMap<i64, u64>,
     pub now: DateTime<Utc>,
 }
 
@@ -72,6 +74,7 @@ pub fn view(rows: &Rows, catalogue: &Catalogue, conversation_url: &str) -> Vec<T
 fn turn(rows: &Rows, generation: &Model, catalogue: &Catalogue, conversation_url: &str) -> Option<TurnView> {
     let runs: Vec<_> = rows.runs.iter().filter(|run| run.generation_id == generation.id).cloned().collect();
     let params = generation.params().ok()?;
+    let newest = runs.last()?;
     let source = rows.sources.iter().find(|(id, _)| *id == generation.id).map(|(_, asset)| asset);
     let reuse_get = format!("{conversation_url}?from={}", generation.pid);
     let reuse_url = format!("{reuse_get}#composer");
@@ -86,13 +89,14 @@ fn turn(rows: &Rows, generation: &Model, catalogue: &Catalogue, conversation_url
         run: runs::view(&Shown {
             generation,
             params: &params,
-            newest: runs.last()?,
+            newest,
             runs: &runs,
             places: &rows.places,
             pictures: &rows.pictures,
             conversation_url,
             reuse_url: &reuse_url,
             pace: rows.paces.get(&generation.model).copied(),
+            ahead: rows.ahead.get(&newest.id).copied().unwrap_or_default(),
             now: rows.now,
         }),
         reuse_url,

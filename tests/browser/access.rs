@@ -67,7 +67,8 @@ async fn pages(app: &TestApp) -> (Vec<String>, Vec<String>) {
         "/app/history?q=x",
     ]
     .into_iter()
-    .chain(["/app/billing", "/app/account", "/app/account/password", "/app/account/email", "/app/account/deletion"])
+    .chain(["/app/billing", "/app/billing/history"])
+    .chain(["/app/account", "/app/account/password", "/app/account/email", "/app/account/deletion"])
     .map(str::to_owned)
     .chain([conversation, failed, picture, with_input, invoice]);
     (outside.collect(), inside.collect())
@@ -105,7 +106,7 @@ async fn axe_finds_nothing() {
             window.read("document.querySelector('#shortcuts').showModal()").await;
             look("the shortcuts").await;
             window.open("/app/gallery").await;
-            window.read("document.querySelector('details').open = true").await;
+            window.read("document.querySelector('main details').open = true").await;
             look("the filters").await;
             if screen == Screen::Phone {
                 window.open("/app/conversations").await;
@@ -167,6 +168,54 @@ async fn the_keyboard_is_enough() {
     window.key("g", false).await;
     // The composer has no focus after a step back; if it has, the letter is typed.
     window.until("the gallery", "location.pathname === '/app/gallery'").await;
+    window.assert_quiet();
+    browser.close().await;
+    app.finish().await;
+}
+
+/// Who works with the keyboard stays where the work is: what was pressed keeps the focus, or what took its place has it.
+#[tokio::test]
+async fn the_focus_outlives_every_press() {
+    let app = TestApp::start().await;
+    let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
+    let bo = app.sign_in("bo").await;
+    let conversation = bo.ask("a boat", &[]).await;
+    bo.settled(&conversation).await;
+    let browser = Browser::open(&app).await;
+    let window = browser.stranger(Screen::Desk, Scripts::On).await;
+    window.sign_in("bo").await;
+    window.open(&conversation).await;
+    let press = async |selector: &str| {
+        window.sees(selector).await;
+        window.read(&format!("document.querySelector({}).focus()", json!(selector))).await;
+        window.key("Enter", false).await;
+    };
+    let is_at = async |what: &str, selector: &str| {
+        window.until(what, &format!("document.activeElement.matches({})", json!(selector))).await;
+    };
+
+    press("[aria-label='Delete, picture 1']").await;
+    is_at("Undo", "[aria-label^='Undo']").await;
+    window.key("Enter", false).await;
+    is_at("Delete", "[aria-label='Delete, picture 1']").await;
+
+    press("[title='Run again']").await;
+    window.until("another turn", "document.querySelectorAll('#feed > article').length === 2").await;
+    is_at("Run again", "[title='Run again']").await;
+    window.sees_pictures(2).await;
+
+    gemini.fault(sandbox::gemini::EVERY_KEY, sandbox::Fault::Hang);
+    window.ask("a slow river").await;
+    press("form[action$='/cancellation'] button").await;
+    is_at("what came of it", "#feed .alert").await;
+    gemini.heal_all();
+    press("#feed form[action$='/runs'] button").await;
+    window.until("the picture", "document.activeElement.textContent === 'Your picture is ready'").await;
+
+    window.open("/app/gallery").await;
+    press(".star").await;
+    is_at("the star", ".star[aria-pressed=true]").await;
     window.assert_quiet();
     browser.close().await;
     app.finish().await;

@@ -10,7 +10,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::support::{Browser, Screen, Scripts, TestApp, Window, bulk};
+use crate::support::{Browser, Screen, Scripts, TestApp, Window, bulk, eventually};
 
 /// F112, F113: on a phone a picture is starred in place, shown large, left with a finger drawn across it, and marked ones
 /// come as one file; suggestions fill the composer, models can be chosen, and what is made shows how far it is.
@@ -19,9 +19,8 @@ async fn the_studio_on_a_phone() {
     let app = TestApp::start().await;
     app.sandbox.gemini().sketch(true);
     let bo = app.sign_in("bo").await;
-    for prompt in ["a boat", "a kite"] {
-        bo.make(prompt, &[]).await;
-    }
+    bo.make("a boat", &[]).await;
+    let with_input = bo.make("a kite", &[]).await.attribute(".cell-actions a", "href");
     let browser = Browser::open(&app).await;
     let window = browser.stranger(Screen::Phone, Scripts::On).await;
     window.sign_in("bo").await;
@@ -41,12 +40,23 @@ async fn the_studio_on_a_phone() {
     window.until("the one beside it", "document.querySelector('#prompt')?.textContent === 'a boat'").await;
 
     window.open("/app/gallery").await;
+    let is_offered = "document.querySelector('#chosen').checkVisibility()";
+    assert_eq!(window.read(is_offered).await, false, "nothing is marked yet");
     window.click(".gallery-item:first-child .gallery-mark").await;
     window.click(".gallery-item:nth-child(2) .gallery-mark").await;
     window.click("#chosen button").await;
     window.until("the archive", "document.querySelector('#exports a[download]')").await;
     window.click("#exports a[download]").await;
     assert!(browser.downloaded().await.starts_with(b"PK"));
+
+    // A picture to start from and all settings leave the button on a small screen.
+    window.switch(Screen::SmallPhone).await;
+    window.open(&with_input).await;
+    window.click("#composer summary").await;
+    window.sees("#composer .options").await;
+    let button = "document.querySelector('#composer [type=submit]').getBoundingClientRect().bottom";
+    assert_eq!(window.read(&format!("{button} <= {}", Screen::SmallPhone.size().1)).await, true);
+    window.switch(Screen::Phone).await;
 
     window.open("/app/conversations").await;
     window.click("a[href*='prompt=']").await;
@@ -120,15 +130,20 @@ async fn shown(window: &Window) -> u64 {
     window.read("document.querySelectorAll('.gallery-item').length").await.as_u64().unwrap()
 }
 
-async fn loads_more(window: &Window) {
-    let before = shown(window).await;
-    window.run(SCROLL).await;
-    window.click("#gallery > li:last-child a[hx-get]").await;
-    window.until("more", &format!("document.querySelectorAll('.gallery-item').length > {before}")).await;
+/// Whoever comes to the end finds more there, and the address shows what is seen.
+async fn scrolls_to(window: &Window, pictures: u64) {
+    eventually("more pictures", || async {
+        window.run(SCROLL).await;
+        (shown(window).await >= pictures).then_some(())
+    })
+    .await;
+    let pages = "new URLSearchParams(location.search).get('pages')";
+    let seen = "document.querySelectorAll('.gallery-item').length";
+    window.until("the address of it", &format!("{pages} * {} === {seen}", gallery::PAGE)).await;
 }
 
-/// Of 5,000 pictures a page holds a few hundred, those that nobody comes near are not fetched, and scrolling and loading more
-/// keep the page awake. How long each task takes depends on the machine: `LONG_TASK_MS=100` makes that a failure of the test.
+/// Of 5,000 pictures a page holds a few hundred, which come as somebody scrolls; those that nobody comes near are not fetched,
+/// and scrolling and loading more keep the page awake. How long each task takes depends on the machine: `LONG_TASK_MS=100` makes that a failure of the test.
 #[tokio::test]
 async fn five_thousand_pictures_scroll() {
     const PICTURES: usize = 5_000;
@@ -145,9 +160,7 @@ async fn five_thousand_pictures_scroll() {
     window.open("/app/gallery").await;
     window.read(WATCH).await;
     assert_eq!(shown(&window).await, page);
-    for _ in 1..PAGES_MAX {
-        loads_more(&window).await;
-    }
+    scrolls_to(&window, page * PAGES_MAX).await;
     window.run(SCROLL).await;
     assert_eq!(shown(&window).await, page * PAGES_MAX);
     assert_eq!(window.read(MISSHAPEN).await, 0);
@@ -159,8 +172,7 @@ async fn five_thousand_pictures_scroll() {
     window.until("the next", "location.search.startsWith('?before=')").await;
     assert_eq!(shown(&window).await, page);
     window.read(WATCH).await;
-    loads_more(&window).await;
-    assert_eq!(shown(&window).await, page * 2);
+    scrolls_to(&window, page * 2).await;
     slow.extend(tasks(&window).await);
 
     // Coming back finds all of it at once, and fetches what is near.

@@ -4,7 +4,7 @@ use nproxy::models::{admin::ALL, users::Role};
 
 use super::{
     access::{axe, faults},
-    layout::{TOO_SMALL, WIDER_THAN_THE_SCREEN},
+    layout::{TOO_SMALL, wider_than},
 };
 use crate::{
     requests::admin::{doors, staff},
@@ -55,11 +55,12 @@ async fn every_page_of_the_house_fits_and_axe_finds_nothing() {
             if screen == Screen::Phone {
                 window.switch(Screen::SmallPhone).await;
                 window.open(path).await;
-                found.extend(strings(&window, WIDER_THAN_THE_SCREEN).await.map(|it| format!("{path} at 320 px: {it}")));
+                let wide = wider_than(Screen::SmallPhone);
+                found.extend(strings(&window, &wide).await.map(|it| format!("{path} at 320 px: {it}")));
             }
             window.switch(screen).await;
             window.open(path).await;
-            let mut here: Vec<String> = strings(&window, WIDER_THAN_THE_SCREEN).await.collect();
+            let mut here: Vec<String> = strings(&window, &wider_than(screen)).await.collect();
             if screen == Screen::Phone {
                 here.extend(strings(&window, TOO_SMALL).await);
             }

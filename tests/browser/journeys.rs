@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Browser, Screen, Scripts, TestApp, Window, eventually};
+use serde_json::{Value, json};
+
+use crate::support::{Browser, Screen, Scripts, Setup, TestApp, Window, eventually};
 
 /// F27, F28, F30: with JavaScript the pictures appear while one looks on, with a mouse and with a finger.
 #[tokio::test]
@@ -42,6 +44,44 @@ async fn a_stranger_without_javascript_makes_two_pictures() {
     }
     browser.close().await;
     app.finish().await;
+}
+
+/// F94: what a tag manager is told. In the studio it hears who is signed in, to the letter; on public pages, and from whoever
+/// is signed out, it hears of nobody.
+#[tokio::test]
+async fn a_tag_manager_hears_of_people_in_the_studio_alone() {
+    let app = TestApp::with(Setup { jobs: false, gtm_id: "GTM-AB12CD3", ..Setup::default() }).await;
+    // A page has to escape something of it.
+    app.sql("UPDATE users SET email = 'o''hara&co@example.com' WHERE email = 'ada@example.com'").await;
+    let person = json!({ "userId": app.user("o'hara&co").await.pid, "email": "o'hara&co@example.com" });
+    let browser = Browser::open(&app).await;
+    let window = browser.stranger(Screen::Desk, Scripts::On).await;
+    for path in ["/", "/terms", "/login"] {
+        window.open(path).await;
+        assert_eq!(told(&window).await, json!([]), "{path}, never signed in");
+    }
+    window.sign_in("o'hara&co").await;
+    for path in ["/app", "/app/conversations", "/app/account"] {
+        window.open(path).await;
+        assert_eq!(told(&window).await, json!([person]), "{path}");
+    }
+    window.open("/terms").await;
+    assert_eq!(told(&window).await, json!([]), "a public page, signed in");
+    window.open("/app").await;
+    window.click("form[action='/logout'] button").await;
+    window.until("the end of the session", "!location.pathname.startsWith('/app')").await;
+    for path in ["/", "/login"] {
+        window.open(path).await;
+        assert_eq!(told(&window).await, json!([]), "{path}, signed out");
+    }
+    browser.close().await;
+    app.finish().await;
+}
+
+/// What lies in the data layer besides events. The container itself need not come: our own script runs before it.
+async fn told(window: &Window) -> Value {
+    window.until("the data layer", "window.dataLayer?.some((it) => it.event === 'gtm.js')").await;
+    window.read("dataLayer.filter((it) => !it.event)").await
 }
 
 async fn journey(app: &TestApp, browser: &Browser, window: &Window, scripts: Scripts) {

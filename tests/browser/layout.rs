@@ -1,13 +1,19 @@
 //! Every page on every screen.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Browser, Screen, Scripts, TestApp, Window, eventually};
 
-/// What reaches over the right edge; empty when the page fits.
-pub(super) const WIDER_THAN_THE_SCREEN: &str = "document.documentElement.scrollWidth <= innerWidth ? [] : \
-    [...document.querySelectorAll('body *')].filter((it) => it.getBoundingClientRect().right > innerWidth + 1) \
-    .slice(0, 5).map((it) => it.outerHTML.slice(0, 120))";
+/// How wide the page is and what reaches over the right edge; empty when it fits. A phone draws a wide page smaller and calls
+/// what then fits its width: the page is held against the screen itself.
+pub(super) fn wider_than(screen: Screen) -> String {
+    let (width, _) = screen.size();
+    format!(
+        "document.documentElement.scrollWidth <= {width} ? [] : [`${{document.documentElement.scrollWidth}} px`, \
+         ...[...document.querySelectorAll('body *')].filter((it) => it.getBoundingClientRect().right > {width} + 1) \
+         .slice(0, 5).map((it) => it.outerHTML.slice(0, 120))]"
+    )
+}
 
 /// What a finger would miss: smaller than 44 × 44, and not a link within a line of text.
 pub(super) const TOO_SMALL: &str = "[...document.querySelectorAll('a, button, summary, select, textarea, input:not([type=hidden])')] \
@@ -28,6 +34,10 @@ async fn every_page_fits_every_screen() {
     let page = ada.settled(&conversation).await;
     let picture = page.attribute("a.cell-frame", "href");
     let with_input = page.attribute(".cell-actions a", "href");
+    let source = picture.rsplit('/').next().unwrap();
+    let made = ada.make("the same in winter", &[("mode", "image_to_image"), ("input", source)]).await;
+    let made = made.attribute("a.cell-frame", "href");
+    let compared = format!("{made}?compare=1");
     app.sandbox.gemini().fault(sandbox::gemini::EVERY_KEY, sandbox::Fault::RefusedPrompt);
     let failed =
         ada.ask("somethingwithoutanyspaceatallthatwouldreachfaroutofthebubbleandthescreenifitcould", &[]).await;
@@ -69,11 +79,14 @@ async fn every_page_fits_every_screen() {
         "/app/exports",
         "/app/history",
         "/app/billing",
+        "/app/billing/history",
         "/app/conversations",
         &conversation,
         &with_input,
         &failed,
         &picture,
+        &made,
+        &compared,
         &invoice,
     ];
     for path in studio.into_iter().chain(account) {
@@ -86,9 +99,16 @@ async fn every_page_fits_every_screen() {
     let again = app.bill(&ada, "btcpay").await;
     app.pay_with_lightning(&again).await;
     eventually("the month that waits", || async { (app.months().await == 2).then_some(()) }).await;
-    for path in ["/app", "/app/billing", &again, "/app/billing/early-start"] {
+    // With a bar in the head, and with a picture on either side.
+    app.sandbox.gemini().heal_all();
+    ada.make("a kite", &[]).await;
+    for path in ["/app", "/app/billing", &again, "/app/billing/early-start", &made, &compared] {
         fits(&window, path).await;
     }
+    window.switch(Screen::Desk).await;
+    window.open("/dev/components").await;
+    let bars = window.read("[...document.querySelectorAll('.allowance-bar')].map((it) => it.offsetWidth)").await;
+    assert_eq!(bars, json!([56, 56, 56]), "the bars of the allowance");
 
     // What only shows when it is opened.
     window.switch(Screen::Phone).await;
@@ -100,6 +120,16 @@ async fn every_page_fits_every_screen() {
     window.click("#composer summary").await;
     window.sees("#composer .options").await;
     assert_fits(&window, "the settings").await;
+
+    // However low the window, some conversations are seen; what is seldom gone to folds away.
+    window.switch(Screen::TypingPhone).await;
+    window.open(&conversation).await;
+    window.click("header [popovertarget=sidebar]").await;
+    window.sees("#sidebar .sidebar-rest summary").await;
+    assert_list(&window).await;
+    window.click("#sidebar .sidebar-rest summary").await;
+    window.sees("#sidebar a[href='/app/account']").await;
+    assert_list(&window).await;
     browser.close().await;
     app.finish().await;
 }
@@ -108,13 +138,19 @@ async fn fits(window: &Window, path: &str) {
     for screen in [Screen::Desk, Screen::SmallPhone, Screen::Phone] {
         window.switch(screen).await;
         window.open(path).await;
-        let wide = window.read(WIDER_THAN_THE_SCREEN).await;
+        let wide = window.read(&wider_than(screen)).await;
         assert_eq!(wide, Value::Array(Vec::new()), "{path} on {screen:?}");
     }
     assert_fits(window, path).await;
 }
 
+/// In pixels: three of them.
+async fn assert_list(window: &Window) {
+    assert_eq!(window.read("document.querySelector('#sidebar nav').clientHeight >= 160").await, true);
+}
+
+/// On a phone.
 async fn assert_fits(window: &Window, what: &str) {
-    assert_eq!(window.read(WIDER_THAN_THE_SCREEN).await, Value::Array(Vec::new()), "{what}");
+    assert_eq!(window.read(&wider_than(Screen::Phone)).await, Value::Array(Vec::new()), "{what}");
     assert_eq!(window.read(TOO_SMALL).await, Value::Array(Vec::new()), "{what}");
 }

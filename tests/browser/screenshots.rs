@@ -137,6 +137,13 @@ async fn the_main_pages_look_as_they_did() {
     window.read("document.querySelector('link[rel=stylesheet]').remove()").await;
     let (_, bare) = look(&window, Screen::Phone, "light").await;
     assert!(!is_alike(album.of("account-390-light"), &bare), "without its styles it looks as before");
+    // Who chose dark has it by day too.
+    window.open("/app/account").await;
+    window.click("[name=theme][value=dark]").await;
+    window.until("the dark", "document.documentElement.dataset.theme === 'nproxy-dark'").await;
+    window.open("/app/account").await;
+    let (_, chosen) = look(&window, Screen::Desk, "light").await;
+    assert!(is_alike(album.of("account-1280-dark"), &chosen), "dark by choice is not the dark of the night");
     window.close().await;
 
     let cy = admin(&app).await;

@@ -48,10 +48,48 @@ async fn words_outlive_every_press() {
         window.click("#rename button").await;
         window.until("the new name", "document.querySelector('#conversation-title').textContent === 'My river'").await;
         assert_eq!(window.texts("h1").await, ["My river"]);
+        window.until("the tab's name", "document.title.startsWith('My river · ')").await;
         assert_eq!(window.read(WORDS).await, true);
         window.assert_quiet();
         window.close().await;
     }
+    browser.close().await;
+    app.finish().await;
+}
+
+/// F24: while the last free picture is under way one cannot press, when it was canceled one can; what is being typed stays,
+/// and what a number of pictures costs is said as it is chosen.
+#[tokio::test]
+async fn the_composer_follows_what_is_left() {
+    let app = TestApp::start().await;
+    let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
+    let ada = app.sign_in("ada").await;
+    ada.make("a kite", &[]).await;
+    let conversation = ada.ask("a boat", &[]).await;
+    ada.settled(&conversation).await;
+    gemini.fault(EVERY_KEY, Fault::Hang);
+    let browser = Browser::open(&app).await;
+    let window = browser.stranger(Screen::Desk, Scripts::On).await;
+    window.sign_in("ada").await;
+    window.open(&conversation).await;
+    assert_eq!(window.texts("#cost").await, ["Uses your last free picture"]);
+
+    window.ask("a slow river").await;
+    window.until("that nothing is left", "document.querySelector('#create').disabled").await;
+    let nothing = "You have no pictures left. What you made stays yours.";
+    assert_eq!(window.texts("#means [data-error-text]").await, [nothing]);
+    window.write("#prompt", "half a thought").await;
+    window.click("form[action$='/cancellation'] button").await;
+
+    window.until("that something is left", "!document.querySelector('#create').disabled").await;
+    let last = "This is your last free picture. After it, the plan goes on.";
+    assert_eq!(window.texts("#means span").await, [last]);
+    assert_eq!(window.read("document.querySelector('#prompt').value").await, "half a thought");
+    assert_eq!(window.texts("#cost").await, ["Uses your last free picture"]);
+    window.click("[name=batch_size][value='2']").await;
+    window.until("the price of two", "document.querySelector('#cost').textContent === 'More than you have left'").await;
+    window.assert_quiet();
     browser.close().await;
     app.finish().await;
 }

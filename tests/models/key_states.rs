@@ -212,26 +212,99 @@ async fn the_provider_may_say_how_long() {
     app.finish().await;
 }
 
-/// F40, invariant 7: a key that is out stays out — neither the tasks nor time bring it back.
+/// F40, invariant 7: a key that is out stays out — no task of the timetable brings it back, though its account is full again
+/// and the vendor takes it, nor does a restart.
 #[tokio::test]
 async fn what_is_out_stays_out() {
-    let app = TestApp::start().await;
+    const POOL: [&str; 3] = ["k1 out_of_funds", "k2 manual_review", "k3 active"];
+    let mut app = TestApp::with(Setup { balances: "one_api", ..Setup::default() }).await;
     let gemini = app.sandbox.gemini();
     gemini.sketch(true);
     gemini.fault("sandbox-k1", Fault::NoFunds);
     gemini.fault("sandbox-k2", Fault::Unauthenticated);
     let bo = app.sign_in("bo").await;
     bo.make("a boat", &[]).await;
-    assert_eq!(app.pool().await, ["k1 out_of_funds", "k2 manual_review", "k3 active"]);
+    assert_eq!(app.pool().await, POOL);
 
     gemini.heal_all();
-    app.task("key_cooldown_recovery", &[]).await.unwrap();
-    app.task("stuck_run_recovery", &[]).await.unwrap();
+    for key in ["sandbox-k1", "sandbox-k2"] {
+        gemini.balance(key, 50_000_000);
+    }
+    run_the_timetable(&app).await;
+    for key in ["sandbox-k1", "sandbox-k2"] {
+        assert_eq!(app.key(key).await.balance_micros, Some(50_000_000), "{key} was looked at");
+    }
     app.sql("UPDATE provider_keys SET turn = 0").await;
     bo.make("a boat", &[]).await;
-
     assert_eq!(app.calls().await, ["k3 direct delivered"]);
-    assert_eq!(app.pool().await, ["k1 out_of_funds", "k2 manual_review", "k3 active"]);
+    assert_eq!(app.pool().await, POOL);
+
+    app.runs_left().await;
+    app.rest().await;
+    app.reboot().await;
+    app.work();
+    run_the_timetable(&app).await;
+    app.sql("UPDATE provider_keys SET turn = 0").await;
+    let bo = app.user("bo").await;
+    app.wish(&bo, "a boat", 1).await;
+    app.runs_over().await;
+    app.runs_left().await;
+    assert_eq!(app.calls().await, ["k3 direct delivered"]);
+    assert_eq!(app.pool().await, POOL);
+    app.finish().await;
+}
+
+/// Everything that runs by itself, once.
+async fn run_the_timetable(app: &TestApp) {
+    let tasks = app.timetable();
+    for needed in ["key_cooldown_recovery", "provider_balance_refresh", "stuck_run_recovery"] {
+        assert!(tasks.iter().any(|task| task == needed), "{needed} is not in {tasks:?}");
+    }
+    for task in tasks {
+        app.task(&task, &[]).await.unwrap_or_else(|error| panic!("{task}: {error}"));
+    }
+}
+
+/// F39, F40: what the vendor tells of an account counts. A key whose account is empty is out before a picture fails on it;
+/// a top-up is seen and brings nothing back; an admin does, and the log says who.
+#[tokio::test]
+async fn an_account_that_the_vendor_calls_empty() {
+    let keys = vec!["sandbox-k1", "sandbox-k2"];
+    let app = TestApp::with(Setup { keys, balances: "one_api", ..Setup::default() }).await;
+    let gemini = app.sandbox.gemini();
+    gemini.sketch(true);
+    gemini.balance("sandbox-k1", 0);
+    app.task("provider_balance_refresh", &[]).await.unwrap();
+    let told = app.key("sandbox-k1").await;
+    assert_eq!((told.balance_micros, told.balance_source.as_deref()), (Some(0), Some("vendor")));
+    assert_eq!(app.pool().await, ["k1 out_of_funds", "k2 active"]);
+    let bo = app.sign_in("bo").await;
+    bo.make("a boat", &[]).await;
+    assert_eq!(app.calls().await, ["k2 direct delivered"]);
+
+    gemini.balance("sandbox-k1", 50_000_000);
+    app.task("provider_balance_refresh", &[]).await.unwrap();
+    assert_eq!(app.key("sandbox-k1").await.balance_micros, Some(50_000_000));
+    bo.make("a boat", &[]).await;
+    assert_eq!(app.calls().await, ["k2 direct delivered"]);
+    assert_eq!(app.pool().await, ["k1 out_of_funds", "k2 active"]);
+
+    let (cy, me) = (app.sign_in_staff("cy").await, app.user("cy").await);
+    let form = cy.get(&format!("/admin/keys/{}/activation", told.id)).await.html().form("#action");
+    let back = cy.submit(&form.fill("reason", "the account is paid up")).await;
+    assert_eq!(back.status, 303, "{}", back.html().text());
+    let moves = activities::about(&app.ctx.db, "provider_key", told.id).await.unwrap();
+    assert_eq!(
+        (moves[0].actor(), moves[0].activity_type.as_str(), &moves[0].detail),
+        (
+            format!("admin:{}", me.id),
+            "change_provider_key_state",
+            &json!({ "from": "out_of_funds", "to": "active", "reason": "the account is paid up" })
+        )
+    );
+    bo.make("a boat", &[]).await;
+    assert_eq!(app.calls().await, ["k1 direct delivered"]);
+    assert_eq!(app.pool().await, ["k1 active", "k2 active"]);
     app.finish().await;
 }
 

@@ -51,6 +51,40 @@ async fn of_a_hundred_redemptions_one_pairs() {
     app.finish().await;
 }
 
+/// F57: a code works for ten minutes, no more and no less: a second before its end it is open, a second after it is over,
+/// for who looks and for who redeems.
+#[cfg(debug_assertions)]
+#[tokio::test]
+async fn a_code_works_for_ten_minutes() {
+    use chrono::{DateTime, TimeDelta, Utc};
+    use nproxy::models::clock;
+
+    let app = quiet().await;
+    let asked: DateTime<Utc> = "2027-03-10T08:00:00Z".parse().unwrap();
+    let (first, second) = (clock::at(asked, ask(&app, 1, 42)).await, clock::at(asked, ask(&app, 2, 43)).await);
+    let end = asked + TimeDelta::minutes(10);
+    let (before, after) = (end - TimeDelta::seconds(1), end + TimeDelta::seconds(1));
+    let look =
+        async |code: &str, at| clock::at(at, telegram_pairings::look(&app.ctx, &Code::typed(code))).await.unwrap();
+    let redeem = async |code: &str, at| {
+        clock::at(at, telegram_pairings::redeem(&app.ctx, &Code::typed(code), &Actor::Cli)).await.unwrap()
+    };
+
+    for code in [&first, &second] {
+        let open = look(code, before).await;
+        assert!(matches!(open, Look::Open(_)), "{open:?}");
+    }
+    let redeemed = redeem(&first, before).await;
+    assert!(matches!(redeemed, Redeemed::Paired(_)), "{redeemed:?}");
+
+    let late = look(&second, after).await;
+    assert!(matches!(late, Look::Wrong(Wrong::Expired)), "{late:?}");
+    let late = redeem(&second, after).await;
+    assert!(matches!(late, Redeemed::Wrong(Wrong::Expired)), "{late:?}");
+    assert_eq!(telegram_admins::list(&app.ctx.db).await.unwrap().len(), 1);
+    app.finish().await;
+}
+
 /// Of ten thousand guesses none succeeds and next to none is looked at; who is paired hears of it, once. The code that was
 /// open all the time works as soon as it is quiet.
 #[tokio::test]

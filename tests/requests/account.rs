@@ -5,7 +5,7 @@ use nproxy::models::users::seeds;
 use reqwest::Method;
 
 use super::accounts::{PASSWORD, forgot, link, log_in};
-use crate::support::{Answer, Person, TestApp, redacted};
+use crate::support::{Answer, Html, Person, TestApp, redacted};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const PHONE: &str =
@@ -64,6 +64,11 @@ async fn the_account_page() {
     Something here that was not you?
     Change your password
     .
+    Light or dark
+    In this browser. System follows your device, by day and by night.
+    System
+    Light
+    Dark
     Tell me on this device
     When your pictures are finished and you are elsewhere, this browser can say so. The message never holds your words.
     Not possible here: this browser has no push messages, or was told to allow none.
@@ -76,6 +81,79 @@ async fn the_account_page() {
     Delete my account
     ");
     assert!(page.has("nav a[href='/app/account'][aria-current=page]"));
+    app.finish().await;
+}
+
+/// Light or dark is chosen for a browser, without a script, and every page of ours comes in it, errors too. A word that is none
+/// of the three leaves it to the system, as for a browser that was never asked.
+#[tokio::test]
+async fn light_or_dark() {
+    let app = TestApp::start().await;
+    let (ada, visitor) = (app.sign_in("ada").await, app.visitor());
+    let account = ada.get("/app/account").await.html();
+    assert_eq!(account.attributes("[name=theme]", "value"), ["system", "light", "dark"]);
+    assert_eq!(account.attribute("[name=theme][aria-pressed=true]", "value"), "system");
+
+    let answer = ada.post("/app/account/theme", &[("theme", "dark")]).await;
+
+    assert_eq!((answer.status, answer.location().as_str()), (303, "/app/account?done=theme"));
+    let mut cookie: Vec<_> = answer.header("set-cookie").split("; ").collect();
+    cookie[1..].sort_unstable();
+    assert_eq!(cookie, ["__Host-theme=dark", "HttpOnly", "Max-Age=31536000", "Path=/", "SameSite=Lax", "Secure"]);
+    let look = async |person: &Person, path: &str, theme: &str| {
+        let request = person.request(Method::GET, path).header("cookie", format!("__Host-theme={theme}"));
+        person.send(request).await.html()
+    };
+    let colours = |page: &Html| {
+        let of = |name: &str, what: &str| page.attributes(&format!("meta[name={name}]"), what);
+        (page.attribute("html", "data-theme"), of("color-scheme", "content"), of("theme-color", "media"))
+    };
+    let chosen = |word: &str| (format!("nproxy-{word}"), vec![word.to_owned()], vec![String::new()]);
+    let system = colours(&account);
+    let media = ["light", "dark"].map(|word| format!("(prefers-color-scheme: {word})"));
+    assert_eq!(system, (String::new(), vec!["light dark".to_owned()], media.to_vec()));
+    for (person, paths) in [
+        (&ada, ["/app", "/app/account", "/app/conversations", "/app/gallery"]),
+        (&visitor, ["/login", "/register", "/nowhere", "/dev/components"]),
+    ] {
+        for path in paths {
+            for word in ["light", "dark"] {
+                assert_eq!(colours(&look(person, path, word).await), chosen(word), "{path}");
+            }
+            for word in ["system", "", "nproxy-dark", "%22%3E%3Cscript%3E"] {
+                assert_eq!(colours(&look(person, path, word).await), system, "{path}: {word}");
+            }
+        }
+    }
+    let dark = look(&ada, "/app/account?done=theme", "dark").await;
+    assert_eq!(dark.attribute("[name=theme][aria-pressed=true]", "value"), "dark");
+    assert_eq!(dark.texts("#flash"), ["That is how it looks in this browser from now on."]);
+    for path in ["/", "/offline"] {
+        let page = look(&visitor, path, "dark").await;
+        assert_eq!(page.attribute("html", "data-theme"), "", "{path} is the same for all");
+    }
+    let strange = ada.post("/app/account/theme", &[("theme", "sepia")]).await;
+    assert!(strange.header("set-cookie").starts_with("__Host-theme=system;"));
+    app.finish().await;
+}
+
+/// A form that comes back has the focus where something is wrong, and nowhere else.
+#[tokio::test]
+async fn what_is_wrong_has_the_focus() {
+    let app = TestApp::start().await;
+    let (ada, visitor) = (app.sign_in("ada").await, app.visitor());
+    let focus = |answer: &Answer| answer.html().attributes("[autofocus]", "name");
+    assert_eq!(focus(&visitor.get("/register").await), ["email"]);
+    let weak = visitor.post("/register", &[("email", "zed@example.com"), ("password", "abc")]).await;
+    assert_eq!((weak.status, focus(&weak)), (422, vec!["password".into()]));
+    let both = visitor.post("/register", &[("email", "zed"), ("password", "abc")]).await;
+    assert_eq!((both.status, focus(&both)), (422, vec!["email".into()]));
+
+    assert_eq!(focus(&ada.get("/app/account/password").await), ["current_password"]);
+    assert_eq!(focus(&change(&ada, seeds::PASSWORD, "abc").await), ["password"]);
+    assert_eq!(focus(&change(&ada, "not this one", PASSWORD).await), ["current_password"]);
+    let wrong = ada.post("/app/account/email", &[("email", "zoe@example.com"), ("password", "not this one")]).await;
+    assert_eq!((wrong.status, focus(&wrong)), (422, vec!["password".into()]));
     app.finish().await;
 }
 

@@ -60,6 +60,27 @@ async fn a_running_picture_is_canceled() {
     app.finish().await;
 }
 
+/// F24, F30: what the composer says of what is left comes with the end of a run, and so does whether one can press.
+#[tokio::test]
+async fn the_last_free_picture_is_canceled() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.sign_in("ada").await;
+    ada.ask("two kites", &[("batch_size", "2")]).await;
+    let conversation = ada.ask("a slow river", &[]).await;
+    let page = ada.get(&conversation).await.html();
+    assert!(page.has("#create[disabled]"));
+    assert_eq!(page.texts("#means [data-error-text]"), ["You have no pictures left. What you made stays yours."]);
+    assert_eq!(page.texts("#cost"), ["No free pictures left"]);
+
+    let fragment = htmx(&ada, &page.form(CANCEL)).await.html();
+
+    assert!(fragment.has("#create") && !fragment.has("#create[disabled]"));
+    assert_eq!(fragment.texts("#means"), ["This is your last free picture. After it, the plan goes on.See the plan"]);
+    assert!(fragment.attribute("#cost", "data-words").contains("Uses your last free picture"));
+    assert!(!fragment.has("#prompt"), "what is being typed stays");
+    app.abandon().await;
+}
+
 /// F30: what waits in line is canceled too, and its job does nothing when it comes.
 #[tokio::test]
 async fn a_queued_picture_is_canceled() {

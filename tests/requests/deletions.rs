@@ -1,14 +1,18 @@
 //! What people take away: one picture, a whole conversation; and what they only put aside.
 
 use chrono::{TimeDelta, Utc};
+use reqwest::Method;
 use sandbox::{Fault, gemini::EVERY_KEY};
 
-use crate::support::{Setup, TestApp, is_postgres};
+use crate::support::{Setup, TestApp, is_postgres, pictures};
 
 /// Lets the time to undo pass.
 async fn later(app: &TestApp) {
-    app.set_time("assets", "deleted_at", Utc::now() - TimeDelta::seconds(60), "deleted_at IS NOT NULL").await;
-    app.set_time("jobs", "run_at", Utc::now() - TimeDelta::seconds(1), "class = 'ErasePicture'").await;
+    for table in ["assets", "conversations"] {
+        app.set_time(table, "deleted_at", Utc::now() - TimeDelta::seconds(60), "deleted_at IS NOT NULL").await;
+    }
+    let erasing = "class IN ('ErasePicture', 'EraseConversation')";
+    app.set_time("jobs", "run_at", Utc::now() - TimeDelta::seconds(1), erasing).await;
 }
 
 /// C21: a deleted picture is gone from every page and address at once and from the store soon after; what it cost stays,
@@ -53,7 +57,14 @@ async fn one_picture_is_deleted() {
     later(&app).await;
     app.idle().await;
     assert_eq!(app.stored().len(), stored - 2, "picture and thumbnail");
-    assert_eq!(ada.submit(&undo).await.status, 404, "too late");
+    let late = ada.submit(&undo).await;
+    assert_eq!((late.status, late.html().texts("#flash")), (410, vec!["Too late, the picture is erased.".to_owned()]));
+    assert!(late.html().has("article"), "with what there is");
+    let request = ada.request(Method::POST, &undo.action).header("hx-request", "true");
+    let late = ada.send(request.header("sec-fetch-site", "same-origin")).await;
+    assert_eq!(late.status, 200);
+    assert!(late.html().text().contains("Too late, the picture is erased."), "{}", late.body);
+    assert!(late.html().has("[id^=run-]") && !late.body.contains("/restoration"), "the button is gone");
     assert!(!ada.get(&conversation).await.html().has("form[action$='/restoration']"));
     assert_eq!(app.story("ada").await, story);
     assert_eq!(app.count("SELECT COUNT(*) FROM runs WHERE state = 'succeeded'").await, 2);
@@ -72,14 +83,14 @@ async fn a_conversation_is_deleted() {
     let conversation = ada.ask("a house", &[]).await;
     let page = ada.settled(&conversation).await;
     app.sandbox.gemini().fault(EVERY_KEY, Fault::Hang);
-    ada.submit(&page.form("#composer").fill("prompt", "a slow house")).await;
+    ada.submit(&page.form("#composer").fill("prompt", "a slow house").fill("batch_size", "1")).await;
     assert!(app.sandbox.gemini().wait_for_calls(3, crate::support::PATIENCE).await);
     let question = ada.get(&format!("{conversation}/deletion")).await.html();
     assert!(question.text().contains("What you wrote in it and one picture are gone at once"), "{}", question.text());
 
     let answer = ada.submit(&question.form("main form")).await;
 
-    assert_eq!(answer.location(), "/app/conversations?done=deleted");
+    assert_eq!(answer.location(), conversation.replace("conversations/", "conversations?deleted="));
     let studio = ada.get(&answer.location()).await.html();
     assert!(studio.text().contains("The conversation is deleted."));
     assert!(!studio.text().contains("a house"));
@@ -94,6 +105,8 @@ async fn a_conversation_is_deleted() {
     }
     assert_eq!(ada.submit(&question.form("main form")).await.status, 303, "a second press is harmless");
     assert_eq!(ada.submit(&page.form("form[action$='/repetition']")).await.status, 404);
+    assert_eq!(app.stored().len(), 4, "nothing is erased while it can be undone");
+    later(&app).await;
     app.idle().await;
     assert_eq!(app.stored().len(), 2, "only what was kept");
     assert_eq!(ada.get(&kept).await.html().attributes(".cell img", "src").len(), 1);
@@ -102,6 +115,92 @@ async fn a_conversation_is_deleted() {
         "trial: grant 3 / hold -1 / capture -1 / hold -1 / capture -1 / hold -1 / release 1"
     );
     assert_eq!(app.count("SELECT COUNT(*) FROM runs").await, 3);
+    app.finish().await;
+}
+
+/// C21: a deleted conversation comes back for some seconds, with the pictures that went with it and in its place; what was
+/// being made in it has ended, what was deleted by itself stays deleted, and nothing is erased until it is too late.
+#[tokio::test]
+async fn a_deleted_conversation_comes_back() {
+    let app = TestApp::start().await;
+    app.sandbox.gemini().sketch(true);
+    let ada = app.sign_in("ada").await;
+    let conversation = ada.ask("a house", &[("batch_size", "2")]).await;
+    let page = ada.settled(&conversation).await;
+    let [alone, with_it] = page.attributes(".cell img", "src").try_into().unwrap();
+    ada.submit(&page.form("form[action$='/deletion']")).await;
+    let undo_alone = ada.get(&conversation).await.html().form("form[action$='/restoration']");
+    app.sandbox.gemini().fault(EVERY_KEY, Fault::Hang);
+    let calls = app.sandbox.gemini().calls().len();
+    ada.submit(&page.form("#composer").fill("prompt", "a slow house").fill("batch_size", "1")).await;
+    assert!(app.sandbox.gemini().wait_for_calls(calls + 1, crate::support::PATIENCE).await);
+    let question = ada.get(&format!("{conversation}/deletion")).await.html();
+    assert!(question.text().contains("You can undo this for 20 seconds"), "{}", question.text());
+
+    let deleted = ada.submit(&question.form("main form")).await.location();
+
+    assert_eq!(ada.get(&with_it).await.status, 404);
+    assert_eq!(ada.submit(&undo_alone).await.status, 404, "nothing comes back into what is gone");
+    assert!(!ada.get("/app/gallery").await.html().has(".gallery-item"));
+    for path in ["/app", "/app/history", "/app/history?q=house", "/app/history?shelf=archived", "/app/queue"] {
+        assert!(!ada.get(path).await.body.contains(&conversation), "{path}");
+    }
+    let undo = ada.get(&deleted).await.html().form("#deleted form");
+    assert_eq!(app.sign_in("eve").await.submit(&undo).await.status, 404);
+    for _ in 0..2 {
+        let answer = ada.submit(&undo).await;
+        assert_eq!((answer.status, answer.location()), (303, conversation.clone()), "pressed twice it is the same");
+    }
+    assert!(!ada.get(&deleted).await.html().has("#deleted"));
+    assert_eq!(ada.get(&conversation).await.html().attributes(".cell img", "src"), std::slice::from_ref(&with_it));
+    assert_eq!(ada.get(&alone).await.status, 404);
+    assert_eq!(app.count("SELECT COUNT(*) FROM runs WHERE state = 'canceled'").await, 1, "what was ended stays so");
+    later(&app).await;
+    app.idle().await;
+    assert_eq!(ada.get(&with_it).await.status, 200, "and it stays");
+    assert_eq!(app.stored().len(), 2, "picture and thumbnail");
+
+    ada.submit(&question.form("main form")).await;
+    later(&app).await;
+    let late = ada.submit(&undo).await.location();
+    assert!(ada.get(&late).await.html().text().contains("It was too late"), "{late}");
+    assert_eq!(ada.get(&conversation).await.status, 404);
+    app.idle().await;
+    assert_eq!(app.stored().len(), 0);
+    assert!(ada.get(&deleted).await.html().text().contains("Its pictures are being erased."));
+    app.finish().await;
+}
+
+/// C21: what was uploaded for two conversations goes with the second of them, and comes back with the first.
+#[tokio::test]
+async fn an_upload_comes_back_with_either() {
+    let app = TestApp::start().await;
+    app.sandbox.gemini().sketch(true);
+    let ada = app.sign_in("ada").await;
+    let file = || Some(("a.png", pictures::png(&pictures::drawing(64, 64))));
+    let mut conversations = Vec::new();
+    for prompt in ["in snow", "in rain"] {
+        let answer = ada.try_ask(prompt, &[("mode", "image_to_image")], file()).await;
+        ada.settled(&answer.location()).await;
+        conversations.push(answer.location());
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM assets WHERE origin = 'upload'").await, 1);
+    let there = "SELECT COUNT(*) FROM assets WHERE origin = 'upload' AND deleted_at IS NULL";
+    let mut undo = Vec::new();
+    for (conversation, left) in conversations.iter().zip([1, 0]) {
+        let deleted = ada.post(&format!("{conversation}/deletion"), &[]).await.location();
+        undo.push(ada.get(&deleted).await.html().form("#deleted form"));
+        assert_eq!(app.count(there).await, left);
+    }
+
+    ada.submit(&undo[0]).await;
+
+    assert_eq!(app.count(there).await, 1);
+    later(&app).await;
+    app.idle().await;
+    assert_eq!(app.count(there).await, 1, "the other conversation goes without it");
+    assert_eq!(app.stored().len(), 4, "a picture and what it was made from");
+    assert_eq!(ada.get(&conversations[1]).await.status, 404);
     app.finish().await;
 }
 

@@ -1,7 +1,10 @@
 //! All my pictures.
 
 use chrono::{TimeDelta, Utc};
-use nproxy::models::assets::gallery;
+use nproxy::models::{
+    assets::gallery,
+    conversations::{self, Shelf},
+};
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, Statement};
 
@@ -112,13 +115,57 @@ async fn a_picture_leads_on() {
     assert_eq!(page.attribute("a[rel=prev]", "href"), urls[0]);
     assert_eq!(page.attribute("a[rel=next]", "href"), urls[2]);
     assert_eq!(page.attribute("a[rel=next]", "data-key"), "ArrowRight");
-    let turn = page.attribute("a[data-key=Escape]", "href");
+    let turn = page.attribute("a[href*='#turn-']", "href");
     let (conversation, anchor) = turn.split_once('#').unwrap();
     assert!(bo.get(conversation).await.html().has(&format!("#{anchor}")));
     let reuse = page.attributes("a", "href").into_iter().find(|href| href.contains("?from=")).unwrap();
     assert_eq!(bo.get(reuse.split('#').next().unwrap()).await.html().texts("#prompt"), ["two"]);
     assert!(!bo.get(&urls[0]).await.html().has("a[rel=prev]"), "the newest has nothing before it");
     assert!(!bo.get(&urls[2]).await.html().has("a[rel=next]"));
+    app.finish().await;
+}
+
+/// F112: who opens a picture of what was searched for stays among what was found: with the arrows, with the star, with the
+/// comparison, and with the way back, which leads to the same place. Who comes from a conversation goes back to it.
+#[tokio::test]
+async fn a_picture_remembers_the_gallery() {
+    let app = TestApp::start().await;
+    app.sandbox.gemini().sketch(true);
+    let bo = app.sign_in("bo").await;
+    for prompt in ["a boat & an oar", "a tower", "a boat at dawn"] {
+        bo.make(prompt, &[]).await;
+    }
+    let all = bo.get("/app/gallery").await.html().attributes(".gallery-item > a", "href");
+    let found = bo.get("/app/gallery?q=a+BOAT&shape=square").await.html().attributes(".gallery-item > a", "href");
+    assert_eq!(found.len(), 2);
+
+    let page = bo.get(&found[0]).await.html();
+
+    assert!(!page.has("a[rel=prev]"));
+    assert_eq!(page.attribute("a[rel=next]", "href"), found[1], "not the tower");
+    let back = page.attribute("a[data-key=Escape]", "href");
+    let (gallery, anchor) = back.split_once('#').unwrap();
+    assert_eq!(gallery, "/app/gallery?q=a+BOAT&shape=square");
+    let gallery = bo.get(gallery).await.html();
+    assert!(gallery.has(&format!("#{anchor}")) && shown(&gallery).len() == 2);
+    let star = page.form("form[action$='/favorite']");
+    let starred = bo.submit(&star).await.location();
+    assert_eq!(starred.split('#').next().unwrap(), found[0]);
+    let last = bo.get(&found[1]).await.html();
+    assert_eq!(last.attribute("a[rel=prev]", "href"), found[0]);
+    assert!(!last.has("a[rel=next]"));
+
+    let page = bo.get(&all[0]).await.html();
+    let (next, back) = (page.attribute("a[rel=next]", "href"), page.attribute("a[data-key=Escape]", "href"));
+    assert_eq!(next, all[1], "everything, when nothing was left out");
+    assert!(back.starts_with("/app/gallery#picture-"), "{back}");
+    let alone = all[0].split('?').next().unwrap();
+    let page = bo.get(alone).await.html();
+    assert!(page.attribute("a[data-key=Escape]", "href").starts_with("/app/conversations/"));
+    assert_eq!(page.attribute("a[rel=next]", "href"), all[1].split('?').next().unwrap());
+    let strange = bo.get(&format!("{alone}?via=gallery&shape=round&since=soon&before=x&pages=x&q=%27")).await;
+    assert_eq!(strange.status, 200);
+    assert_eq!(bo.get(&format!("{alone}?via=elsewhere&q=tower")).await.status, 200);
     app.finish().await;
 }
 
@@ -199,7 +246,7 @@ async fn pages_follow_each_other() {
     app.abandon().await;
 }
 
-/// F112: five thousand pictures: every query of the gallery finds its rows by an index, and a page takes little.
+/// F112: five thousand pictures: every query of the gallery and of the list of conversations finds its rows by an index, and a page takes little.
 #[tokio::test]
 async fn five_thousand_pictures() {
     let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
@@ -217,7 +264,14 @@ async fn five_thousand_pictures() {
     assert!(!gallery::gallery(&db, &user, &words, page.older, 1).await.unwrap().pieces.is_empty());
     let stars = gallery::Wanted { favorites: true, ..gallery::Wanted::default() };
     assert!(gallery::gallery(&db, &user, &stars, None, 1).await.unwrap().pieces.is_empty());
-    gallery::neighbours(&db, &user, &page.pieces[5].asset).await.unwrap();
+    for wanted in [&all, &words, &stars] {
+        gallery::neighbours(&db, &user, wanted, &page.pieces[5].asset).await.unwrap();
+    }
+    // The sidebar of every page, and a search.
+    for words in ["", "boat 12"] {
+        let listed = conversations::list(&db, &user, Shelf::Current, words, None).await.unwrap();
+        assert_eq!((listed.covers.len(), listed.found.len()), (1, usize::from(!words.is_empty())));
+    }
     println!("a page of the gallery took {took:?}");
     assert!(took.as_secs() < 3, "{took:?}");
 

@@ -87,7 +87,7 @@ async fn an_empty_studio() {
     Model
     Nano Banana
     Create
-    Uses your free pictures
+    Uses 1 of your 3 free pictures
     ·
     Only you can see your pictures
     ·
@@ -199,6 +199,7 @@ async fn dashboard_and_billing() {
     What you have left
     About 100 % left
     Counts until TIME. The number is rounded; each paid month starts full.
+    After it: 3 free pictures.
     Your plan
     Monthly
     $9.99 a month
@@ -231,6 +232,7 @@ async fn dashboard_and_billing() {
     What you have left
     About 100 % left
     Counts until TIME. The number is rounded; each paid month starts full.
+    After it: 3 free pictures.
     Your plan
     Monthly
     $9.99 a month
@@ -243,9 +245,15 @@ async fn dashboard_and_billing() {
     On our own BTCPay Server
     Pay with crypto: Other coins
     At NOWPayments
+    With a payment you agree to the
+    terms of service
+    .
     Invoices
     No invoices yet
     What you pay for is listed here, with a receipt.
+    History
+    Everything that added to what you have left, or took from it.
+    What came and went
     ");
     insta::assert_snapshot!(seen[4], @r"
     Plan and billing
@@ -263,9 +271,15 @@ async fn dashboard_and_billing() {
     On our own BTCPay Server
     Pay with crypto: Other coins
     At NOWPayments
+    With a payment you agree to the
+    terms of service
+    .
     Invoices
     No invoices yet
     What you pay for is listed here, with a receipt.
+    History
+    Everything that added to what you have left, or took from it.
+    What came and went
     ");
     app.finish().await;
 }
@@ -319,7 +333,7 @@ async fn mails() {
 
     The link works once, for 24 hours. Three free pictures are waiting for you.
 
-    If you did not sign up at localhost, ignore this mail: without the button nothing happens.
+    If you did not sign up at localhost, ignore this mail and press nothing: the account would have a password that somebody else chose. Without the button nothing happens.
     ");
     insta::assert_snapshot!(seen[1], @r"
     From: nproxy <studio@nproxy.localhost>

@@ -126,7 +126,7 @@ async fn a_prompt_shows_that_it_is_worked_on() {
     let page = ada.get(&answer.location()).await.html();
     assert_eq!(page.texts(".bubble")[0], prompt);
     assert!(page.text().contains("Picture 1 is being made"));
-    assert!(page.text().contains("In line"));
+    assert!(page.text().contains("Next in line"));
     assert!(page.attributes(".cell img", "src").is_empty());
     let title = "A lighthouse on a cliff at dusk, long exposure,…";
     assert_eq!(page.texts("main h1"), [title]);
@@ -141,6 +141,23 @@ async fn a_prompt_shows_that_it_is_worked_on() {
     assert_eq!((calls.len(), calls[0].image_size.as_deref()), (1, Some("1K")));
     assert_eq!(calls[0].model, "gemini-nano-banana-2.1");
     app.finish().await;
+}
+
+/// F27: who comes to the first screen again finds the settings of the last wish there, wherever that was; its words not.
+#[tokio::test]
+async fn the_first_screen_remembers_settings() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let bo = app.sign_in("bo").await;
+    bo.ask("a boat", &[]).await;
+    bo.ask("a market", &[("resolution", "2k"), ("aspect_ratio", "16:9"), ("batch_size", "3")]).await;
+    app.sign_in("ada").await.ask("a stranger's", &[]).await;
+
+    let form = bo.get("/app/conversations").await.html().form("#composer");
+
+    let field = |name: &str| form.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let settings = ["resolution", "aspect_ratio", "batch_size", "mode", "prompt"].map(field);
+    assert_eq!(settings, ["2k", "16:9", "3", "text_to_image", ""].map(Some));
+    app.abandon().await;
 }
 
 /// F27: while the provider draws, the page says that it works, and the picture comes after that.
@@ -444,5 +461,22 @@ async fn a_person_has_so_much_under_way() {
     assert!(alerts(&next.html()).starts_with("You have many pictures under way. Nothing was charged."));
     assert_eq!(again.status, 303);
     assert_eq!(app.open_holds().await, 20);
+    app.finish().await;
+}
+
+/// The menu marks where one is: all conversations are not the archive.
+#[tokio::test]
+async fn the_menu_marks_where_one_is() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    for (path, marked) in [
+        ("/app", "Dashboard"),
+        ("/app/history", "Search conversations"),
+        ("/app/history?shelf=archived", "Archive"),
+        ("/app/account/email", "Account"),
+    ] {
+        let page = ada.get(path).await.html();
+        assert_eq!(page.texts("#sidebar nav[aria-label=Account] [aria-current=page]"), [marked], "{path}");
+    }
     app.finish().await;
 }

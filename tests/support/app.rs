@@ -53,8 +53,10 @@ pub struct Setup {
     pub manual_payment_url: &'static str,
     /// `settings.backup`, as the configuration writes it; null = none are taken.
     pub backup: Value,
-    /// A Redis for hints about jobs; otherwise the one of the whole run, if there is one.
+    /// A Redis for hints about jobs; otherwise a database in the one of the whole run, if there is one.
     pub redis: Option<String>,
+    /// Who tells what is left on a key's account, as the configuration writes it; empty = nobody.
+    pub balances: &'static str,
 }
 
 impl Default for Setup {
@@ -73,6 +75,7 @@ impl Default for Setup {
             manual_payment_url: "",
             backup: Value::Null,
             redis: None,
+            balances: "",
         }
     }
 }
@@ -150,6 +153,12 @@ impl TestApp {
         Person::new(&self.url)
     }
 
+    /// What `/ready` says of this moment; it keeps an answer for a second.
+    pub async fn readiness(&self) -> super::Answer {
+        tokio::time::sleep(std::time::Duration::from_millis(1050)).await;
+        self.visitor().get("/ready").await
+    }
+
     /// A browser signed in through the real door, as `ada`, `bo`, `cy`, `dee` or `eve`.
     pub async fn sign_in(&self, name: &str) -> Person {
         let person = self.visitor();
@@ -187,6 +196,14 @@ impl TestApp {
         &self.database.as_ref().unwrap().url
     }
 
+    /// The tasks that run by themselves, in the order of the alphabet.
+    pub fn timetable(&self) -> Vec<String> {
+        let entries = self.config.scheduler.iter().flat_map(|scheduler| scheduler.jobs.values());
+        let mut tasks: Vec<_> = entries.map(|entry| entry.run.clone()).collect();
+        tasks.sort();
+        tasks
+    }
+
     /// The real binary on this database, as an operator runs it.
     pub async fn nproxy(&self, arguments: &[&str]) -> Finished {
         Finished::of(self.command().args(arguments)).await
@@ -195,8 +212,13 @@ impl TestApp {
     /// The same, not started yet.
     pub fn command(&self) -> Command {
         let mut command = nproxy(self.database_url(), self.folder.path());
-        command.envs(self.s3.iter().flat_map(S3Server::environment));
+        command.env("REDIS_URL", self.redis_url()).envs(self.s3.iter().flat_map(S3Server::environment));
         command
+    }
+
+    /// Empty where hints stay inside each process.
+    fn redis_url(&self) -> &str {
+        self.config.settings.as_ref().unwrap()["redis_url"].as_str().unwrap()
     }
 
     /// An operator task by name, as on the command line.
@@ -390,6 +412,7 @@ async fn config(
         settings["storage"]["s3_secret_access_key"] = json!(s3.s3_secret_access_key.expose_secret());
     }
     settings["images"]["gemini"]["base_url"] = json!(sandbox.url());
+    settings["images"]["gemini"]["balance"] = json!(setup.balances);
     settings["payments"]["btcpay"] = sandbox::btcpay::settings(&sandbox.url());
     settings["payments"]["nowpayments"] = sandbox::nowpayments::settings(&sandbox.url());
     settings["payments"]["manual"] = json!({ "url": setup.manual_payment_url });
@@ -403,8 +426,7 @@ async fn config(
         settings["backup"] = setup.backup.clone();
     }
     settings["sandbox"]["on"] = json!(false);
-    // `bin/test --server`: the hints of all applications under test go through one Redis.
-    let redis = setup.redis.clone().or_else(|| std::env::var("TEST_REDIS_URL").ok());
+    let redis = setup.redis.clone().or_else(super::redis::of_the_run);
     settings["redis_url"] = json!(redis.unwrap_or_default());
     config
 }

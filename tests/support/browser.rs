@@ -63,7 +63,7 @@ pub enum Screen {
 }
 
 impl Screen {
-    const fn size(self) -> (i64, i64) {
+    pub const fn size(self) -> (i64, i64) {
         match self {
             Self::Desk => (1280, 900),
             Self::Phone => (390, 844),

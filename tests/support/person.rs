@@ -1,4 +1,4 @@
-//! Somebody with a browser: keeps the cookie, follows nothing by itself.
+//! Somebody with a browser: keeps the cookie of the session, follows nothing by itself.
 
 use std::sync::Mutex;
 
@@ -92,6 +92,9 @@ impl Person {
         let headers = response.headers().clone();
         for set in headers.get_all(SET_COOKIE) {
             let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
+            if !pair.starts_with("__Host-nproxy=") {
+                continue;
+            }
             let is_removal = pair.ends_with('=');
             self.set_cookie((!is_removal).then_some(pair));
         }

@@ -1,6 +1,9 @@
-//! A Redis of a test's own.
+//! A Redis of a test's own, or a database of its own in the one that all tests share.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tempfile::TempDir;
 use tokio::{
@@ -10,6 +13,19 @@ use tokio::{
 };
 
 use super::free_port;
+
+/// As many as `bin/test` gives its Redis.
+const DATABASES: usize = 4096;
+
+/// The next database of the Redis in `TEST_REDIS_URL`, which `bin/test --server` starts: hints reach the processes of the
+/// application that sent them, and nobody else takes them. Only the word that there are hints is heard in every database,
+/// and who hears it without need looks once and finds none.
+pub fn of_the_run() -> Option<String> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let url = std::env::var("TEST_REDIS_URL").ok().filter(|url| !url.is_empty())?;
+    let (server, _) = url.rsplit_once('/').unwrap();
+    Some(format!("{server}/{}", NEXT.fetch_add(1, Ordering::Relaxed) % DATABASES))
+}
 
 /// Killed with the test. It keeps nothing when it dies.
 #[derive(Debug)]

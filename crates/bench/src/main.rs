@@ -46,7 +46,7 @@ struct Words {
     /// Only these parts.
     #[arg(long, value_delimiter = ',', default_value = "paced,pictures,sustained,polls,broken,growth")]
     parts: Vec<Part>,
-    /// Two minutes instead of ten, and less certain.
+    /// Three minutes instead of fifteen, and less certain.
     #[arg(long)]
     quick: bool,
     /// Prompts in a second that are offered when it shall bear what it can.

@@ -1,7 +1,6 @@
 //! The end of the account: a page that says what goes and what stays, then the password.
 
 use axum::{
-    Form,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -11,10 +10,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::complaint;
-use crate::controllers::{
-    Result,
-    extractors::{Client, CurrentUser, Page, cleared_cookie},
+use crate::{
+    controllers::{
+        Result,
+        extractors::{Client, CurrentUser, Form, Page, cleared_cookie},
+    },
+    models::users::Departure,
 };
+
+const LAST_OWNER: &str = "You are the only owner, and somebody has to own the place. Make somebody else owner first, in \
+                          the web admin, under Users.";
 
 #[derive(Deserialize)]
 pub struct Farewell {
@@ -23,7 +28,7 @@ pub struct Farewell {
 }
 
 pub async fn new(State(ctx): State<AppContext>, CurrentUser(user): CurrentUser, page: Page) -> Result<Response> {
-    super::form(&ctx, &user, page, "account/deletion.html", form(""), false).await
+    super::form(&ctx, &user, page, "account/deletion.html", form("", ""), false).await
 }
 
 pub async fn create(
@@ -34,14 +39,17 @@ pub async fn create(
     page: Page,
     Form(farewell): Form<Farewell>,
 ) -> Result<Response> {
-    match complaint(&user.delete(&ctx, &client, &farewell.password).await?)? {
-        "" => {
-            Ok((jar.add(cleared_cookie()), page.html("account/deleted.html", json!({ "me": null }))?).into_response())
+    let (fault, base) = match user.delete(&ctx, &client, &farewell.password).await? {
+        Departure::Gone => {
+            let goodbye = page.html("account/deleted.html", json!({ "me": null }))?;
+            return Ok((jar.add(cleared_cookie()), goodbye).into_response());
         }
-        fault => super::form(&ctx, &user, page, "account/deletion.html", form(fault), true).await,
-    }
+        Departure::Unconfirmed(confirmation) => (complaint(&confirmation)?, ""),
+        Departure::LastOwner => ("", LAST_OWNER),
+    };
+    super::form(&ctx, &user, page, "account/deletion.html", form(fault, base), true).await
 }
 
-fn form(fault: &str) -> Value {
-    json!({ "errors": { "password": fault } })
+fn form(fault: &str, base: &str) -> Value {
+    json!({ "errors": { "password": fault, "base": base } })
 }

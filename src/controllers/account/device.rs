@@ -1,7 +1,6 @@
 //! Whether this browser is told of what is finished.
 
 use axum::{
-    Form,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -11,7 +10,7 @@ use loco_rs::app::AppContext;
 use crate::{
     controllers::{
         Result,
-        extractors::{CurrentSession, Page},
+        extractors::{CurrentSession, Form, Page},
     },
     models::devices::{self, Agreement, Consent},
 };

@@ -1,7 +1,6 @@
 //! Another mail address: asked for here, changed by the button behind the link that goes to it.
 
 use axum::{
-    Form,
     extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -13,7 +12,7 @@ use super::complaint;
 use crate::{
     controllers::{
         Result,
-        extractors::{Client, CurrentUser, Page},
+        extractors::{Client, CurrentUser, Form, Page},
         registrations::{self, Credentials, Link, email_fault, link_word},
     },
     models::{

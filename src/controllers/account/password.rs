@@ -1,7 +1,6 @@
 //! A new password, for somebody who knows the present one.
 
 use axum::{
-    Form,
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
@@ -13,7 +12,7 @@ use super::complaint;
 use crate::{
     controllers::{
         Result,
-        extractors::{Client, CurrentSession, CurrentUser, Page},
+        extractors::{Client, CurrentSession, CurrentUser, Form, Page},
     },
     models::users::password_fault,
 };

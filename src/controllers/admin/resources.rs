@@ -2,7 +2,6 @@
 //! is for staff, changing is for admins.
 
 use axum::{
-    Form,
     body::Body,
     extract::{FromRequestParts, Path, Query, State},
     http::{HeaderMap, StatusCode, header},
@@ -17,7 +16,7 @@ use serde_json::json;
 use crate::{
     controllers::{
         Error, Result,
-        extractors::{Admin, Confirmed, Owner, Page, Staff},
+        extractors::{Admin, Confirmed, Form, Owner, Page, Staff},
     },
     models::{
         activities::Actor,

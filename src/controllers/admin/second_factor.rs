@@ -1,7 +1,6 @@
 //! `/admin/second-factor`: showing it, and setting it up. The only pages of the house that are open before it was shown.
 
 use axum::{
-    Form,
     extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     controllers::{
         Error, Result,
-        extractors::{AtTheDoor, Client, Confirmed, Page, SECOND_FACTOR, Staff, is_of_the_house},
+        extractors::{AtTheDoor, Client, Confirmed, Form, Page, SECOND_FACTOR, Staff, is_of_the_house},
         sessions::inside,
     },
     models::users::second_factors::{self, Enrolment, Offer, Proof},

@@ -1,7 +1,6 @@
 //! `/admin/settings`: what is switched while the site runs.
 
 use axum::{
-    Form,
     extract::{Path, Query, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     controllers::{
         Error, Result,
-        extractors::{Admin, Page, Staff},
+        extractors::{Admin, Form, Page, Staff},
     },
     models::{
         switches::{self, SAYS_MAX, Switch, Thrown},

@@ -1,7 +1,6 @@
 //! An admin looks through somebody's eyes: says why, sees it for a while, and ends it.
 
 use axum::{
-    Form,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -13,7 +12,7 @@ use serde_json::json;
 use crate::{
     controllers::{
         Error, Result,
-        extractors::{Admin, Confirmed, Page},
+        extractors::{Admin, Confirmed, Form, Page},
     },
     models::users::{self, viewing},
     views,

@@ -1,7 +1,6 @@
 //! Into the archive and out of it.
 
 use axum::{
-    Form,
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
@@ -12,7 +11,7 @@ use serde_json::json;
 use crate::{
     controllers::{
         Error, Result,
-        extractors::{CurrentUser, OwnConversation, Page},
+        extractors::{CurrentUser, Form, OwnConversation, Page},
     },
     models::{conversations, users},
     views,

@@ -12,6 +12,7 @@ use crate::{
         Result,
         extractors::{CurrentUser, OwnConversation, OwnRemains, Page},
     },
+    models::conversations::UNDO,
     views,
 };
 
@@ -24,11 +25,12 @@ pub(super) async fn show(
     let content = json!({
         "conversation": views::conversations::head(&conversation),
         "pictures_words": views::conversations::pictures_words(conversation.pictures(&ctx.db).await?),
+        "undo_seconds": UNDO.num_seconds(),
     });
     page.with_sidebar(&ctx, &user, Some(&conversation)).await?.html("conversations/deletion.html", content)
 }
 
 pub(super) async fn create(State(ctx): State<AppContext>, OwnRemains(conversation): OwnRemains) -> Result<Response> {
     conversation.delete(&ctx).await?;
-    Ok(Redirect::to("/app/conversations?done=deleted").into_response())
+    Ok(Redirect::to(&format!("/app/conversations?deleted={}", conversation.pid)).into_response())
 }

@@ -7,7 +7,7 @@ use axum::{
 use loco_rs::app::AppContext;
 use serde_json::json;
 
-use super::{composer, full, kept, refusal, turns};
+use super::{composer, fewer_would_do, full, kept, refusal, turns};
 use crate::{
     controllers::{
         Result,
@@ -32,9 +32,9 @@ pub(super) async fn create(
                 (generation, conversation)
             }
             refused => {
-                let (status, faults) = refusal(refused)?;
-                let draft = kept(&ctx, &user, &ask, faults).await?;
                 let page = page.page(&ctx).await?;
+                let (status, faults) = refusal(refused, fewer_would_do(&page, ask.pictures()))?;
+                let draft = kept(&ctx, &user, &ask, faults).await?;
                 if !page.is_htmx {
                     return full(&ctx, &user, page, &conversation, draft, None, status).await;
                 }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::{
     controllers::Result,
     models::{
-        assets, conversations,
+        assets, clock, conversations,
         generations::{self, Ask, Faults},
         users,
     },
-    views::composer::Draft,
+    views::{self, composer::Draft},
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -32,6 +32,8 @@ pub(super) struct Start {
     pub look: u32,
     /// What was done a moment ago.
     pub done: String,
+    /// The conversation that was deleted a moment ago.
+    pub deleted: String,
 }
 
 impl Start {
@@ -42,11 +44,19 @@ impl Start {
 
     pub fn flash(&self) -> Value {
         match self.done.as_str() {
-            "deleted" => {
-                json!({ "tone": "success", "text": "The conversation is deleted. Its pictures are being erased." })
+            "late" => {
+                json!({ "tone": "warning", "text": "It was too late to bring the conversation back. It is erased." })
             }
             _ => Value::Null,
         }
+    }
+
+    /// What to say of the deletion, and the way back while there is one.
+    pub async fn deleted(&self, ctx: &AppContext, user: &users::Model) -> Result<Value> {
+        let Ok(pid) = self.deleted.parse() else { return Ok(Value::Null) };
+        let now = clock::now(&ctx.db).await?;
+        let remains = conversations::own_even_deleted(&ctx.db, user, pid).await?;
+        Ok(json!(remains.and_then(|conversation| views::conversations::deleted(&conversation, now))))
     }
 
     pub async fn draft(
@@ -67,14 +77,16 @@ impl Start {
             let strength = self.strength.parse().ok().filter(|it| (0.0..=1.0).contains(it));
             return Ok(Draft { strength: strength.or(draft.strength), ..draft });
         }
-        // In a conversation the last settings go on.
-        if let Some(conversation) = conversation
-            && let Some(last) = generations::of_conversation(&ctx.db, conversation, None, 1).await?.first()
-        {
-            let draft = Draft::of_generation(last, &last.params()?, false, input);
-            return Ok(Draft { prompt: self.prompt.clone(), ..draft });
-        }
-        Ok(Draft { prompt: self.prompt.clone(), input, batch_size: 1, ..Draft::default() })
+        // The last settings go on: of the conversation, and on the first screen of whatever was asked last.
+        let last = match conversation {
+            Some(conversation) => generations::of_conversation(&ctx.db, conversation, None, 1).await?.pop(),
+            None => generations::latest_of(&ctx.db, user).await?,
+        };
+        let draft = match last {
+            Some(last) => Draft::of_generation(&last, &last.params()?, false, input),
+            None => Draft { input, batch_size: 1, ..Draft::default() },
+        };
+        Ok(Draft { prompt: self.prompt.clone(), ..draft })
     }
 }
 

@@ -1,7 +1,6 @@
 //! The name of a conversation.
 
 use axum::{
-    Form,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -14,7 +13,7 @@ use super::{Start, archivals::changed, full};
 use crate::{
     controllers::{
         Result,
-        extractors::{CurrentUser, OwnConversation, Page},
+        extractors::{CurrentUser, Form, OwnConversation, Page},
     },
     models::conversations::{NAME_MAX, Renaming},
     views,

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
 use loco_rs::app::AppContext;
 use serde_json::{Value, json};
 
-use super::{Start, TURNS, full, refusal};
+use super::{Start, fewer_would_do, full, refusal};
 use crate::{
     context::Nproxy,
     controllers::{Error, Result, extractors::PageLater},
     models::{
-        assets, clock, conversations,
+        assets, clock,
+        conversations::{self, TURNS},
         generations::{self, Submission},
         outputs, runs, users,
     },
@@ -22,7 +26,8 @@ use crate::{
     },
 };
 
-/// Everything that a page of turns shows, in five queries whatever their number, and one more per model under way.
+/// Everything that a page of turns shows, in five queries whatever their number, and one more per model under way and per
+/// run in line.
 pub async fn rows(ctx: &AppContext, generations: Vec<generations::Model>) -> Result<turns::Rows> {
     let ids: Vec<i64> = generations.iter().map(|g| g.id).collect();
     let runs = runs::of_generations(&ctx.db, ids).await?;
@@ -37,7 +42,11 @@ pub async fn rows(ctx: &AppContext, generations: Vec<generations::Model>) -> Res
             paces.insert(generation.model.clone(), pace);
         }
     }
-    Ok(turns::Rows { generations, runs, places, pictures, sources, paces, now: clock::now(&ctx.db).await? })
+    let mut ahead = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.state() == runs::State::Queued) {
+        ahead.insert(run.id, runs::ahead(&ctx.db, run).await?);
+    }
+    Ok(turns::Rows { generations, runs, places, pictures, sources, paces, ahead, now: clock::now(&ctx.db).await? })
 }
 
 /// One turn.
@@ -92,7 +101,28 @@ pub async fn answer(ctx: &AppContext, page: PageLater, generation: generations::
         return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
     }
     let turn = one(ctx, &conversation, generation).await?;
-    page.page(ctx).await?.html("runs/show.html", json!({ "run": turn.run, "is_moved": true }))
+    let page = page.page(ctx).await?;
+    let composer = views::composer::means(ctx.parts().catalogue(), &page.allowance);
+    page.html("runs/show.html", json!({ "run": turn.run, "is_moved": true, "composer": composer, "late": "" }))
+}
+
+/// What was to be brought back is erased: the turn as it stands, and that it is too late.
+pub async fn too_late(
+    ctx: &AppContext,
+    user: &users::Model,
+    page: PageLater,
+    generation: generations::Model,
+) -> Result<Response> {
+    const SAYS: &str = "Too late, the picture is erased.";
+    let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
+    let page = page.page(ctx).await?;
+    if !page.is_htmx {
+        let draft = Start::default().draft(ctx, user, Some(&conversation)).await?;
+        return full(ctx, user, page.saying("warning", SAYS), &conversation, draft, None, StatusCode::GONE).await;
+    }
+    let turn = one(ctx, &conversation, generation).await?;
+    let composer = views::composer::means(ctx.parts().catalogue(), &page.allowance);
+    page.html("runs/show.html", json!({ "run": turn.run, "is_moved": false, "composer": composer, "late": SAYS }))
 }
 
 /// A wish to try or run again that was not taken: htmx gets the reason beside the turn, so that what is being typed stays.
@@ -103,8 +133,8 @@ pub async fn refused(
     generation: &generations::Model,
     submission: Submission,
 ) -> Result<Response> {
-    let (status, faults) = refusal(submission)?;
     let page = page.page(ctx).await?;
+    let (status, faults) = refusal(submission, fewer_would_do(&page, generation.params()?.batch_size))?;
     if page.is_htmx {
         let said: Vec<_> = faults.0.iter().map(|(_, text)| text.clone()).collect();
         let plan = (!faults.of("allowance").is_empty()).then(views::composer::see_the_plan);

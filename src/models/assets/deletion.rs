@@ -26,17 +26,17 @@ pub const UNDO: TimeDelta = TimeDelta::seconds(20);
 /// A run that still needs the picture is waited for, this long at a time.
 const WHILE_NEEDED: TimeDelta = TimeDelta::seconds(30);
 
-/// One of the person's own, also one that was deleted just now and may come back.
+/// What went with its conversation comes back with it, never alone.
+const IN_NO_DELETED_CONVERSATION: &str = "NOT EXISTS (SELECT 1 FROM outputs o JOIN runs r ON r.id = o.run_id \
+    JOIN generations g ON g.id = r.generation_id JOIN conversations c ON c.id = g.conversation_id \
+    WHERE o.asset_id = assets.id AND c.deleted_at IS NOT NULL)";
+
+/// One of the person's own, also one that was deleted: it may come back, or whoever wants it back is told that it cannot.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn own_retrievable(db: &impl ConnectionTrait, user: &users::Model, pid: Uuid) -> Result<Option<Model>> {
-    Ok(Entity::find()
-        .filter(Column::UserId.eq(user.id))
-        .filter(Column::Pid.eq(pid))
-        .filter(Column::ErasedAt.is_null())
-        .one(db)
-        .await?)
+pub async fn own_even_deleted(db: &impl ConnectionTrait, user: &users::Model, pid: Uuid) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::UserId.eq(user.id)).filter(Column::Pid.eq(pid)).one(db).await?)
 }
 
 /// What a job does once the time to undo is over. A picture that was brought back meanwhile is left alone.
@@ -67,6 +67,29 @@ pub async fn count_in(db: &impl ConnectionTrait, conversation_id: i64) -> Result
         .filter(Column::DeletedAt.is_null())
         .count(db)
         .await?)
+}
+
+/// All files of a deleted conversation go with it, and can come back with it: they have the moment of its deletion.
+pub(crate) async fn hide_in(txn: &DatabaseTransaction, conversation_id: i64) -> Result<()> {
+    let sql = format!(
+        "UPDATE assets SET deleted_at = (SELECT c.deleted_at FROM conversations c WHERE c.id = {conversation_id}) \
+         WHERE id IN ({}) AND deleted_at IS NULL",
+        of_conversation(conversation_id)
+    );
+    txn.execute_unprepared(&sql).await?;
+    Ok(())
+}
+
+/// What went with a deleted conversation comes back, before the conversation itself does. What was deleted by itself before
+/// stays deleted; an upload that several conversations used may have gone with any of them.
+pub(crate) async fn bring_back_in(txn: &DatabaseTransaction, conversation_id: i64) -> Result<()> {
+    let sql = format!(
+        "UPDATE assets SET deleted_at = NULL WHERE id IN ({}) AND erased_at IS NULL AND deleted_at IN \
+         (SELECT c.deleted_at FROM conversations c WHERE c.user_id = assets.user_id AND c.deleted_at IS NOT NULL)",
+        of_conversation(conversation_id)
+    );
+    txn.execute_unprepared(&sql).await?;
+    Ok(())
 }
 
 /// All files of a conversation, for good.
@@ -119,7 +142,7 @@ impl Model {
         Ok(true)
     }
 
-    /// Takes a deletion back. `false` when it is too late.
+    /// Takes a deletion back. `false` when it is too late, or its conversation is gone too and would have to come first.
     ///
     /// # Errors
     /// The database does not answer.
@@ -128,6 +151,7 @@ impl Model {
             .col_expr(Column::DeletedAt, Expr::value(None::<DateTimeUtc>))
             .filter(Column::Id.eq(self.id))
             .filter(Column::ErasedAt.is_null())
+            .filter(Expr::cust(IN_NO_DELETED_CONVERSATION))
             .exec(db)
             .await?;
         Ok(restored.rows_affected == 1)

@@ -85,17 +85,20 @@ pub async fn gallery(
     Ok(Shown { pieces: pieces(db, assets).await?, older })
 }
 
-/// The pictures beside this one in the gallery: the next newer, the next older.
+/// The pictures beside this one among those that are wanted: the next newer, the next older. It need not be one of them
+/// any more.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn neighbours(
     db: &impl ConnectionTrait,
     user: &users::Model,
+    wanted: &Wanted,
     asset: &Model,
 ) -> Result<(Option<Model>, Option<Model>)> {
-    let newer = kept(user).filter(Column::Id.gt(asset.id)).order_by_asc(Column::Id).one(db).await?;
-    let older = kept(user).filter(Column::Id.lt(asset.id)).order_by_desc(Column::Id).one(db).await?;
+    let all = || wanted.narrow(kept(user));
+    let newer = all().filter(Column::Id.gt(asset.id)).order_by_asc(Column::Id).one(db).await?;
+    let older = all().filter(Column::Id.lt(asset.id)).order_by_desc(Column::Id).one(db).await?;
     Ok((newer, older))
 }
 

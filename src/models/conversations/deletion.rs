@@ -1,8 +1,12 @@
-//! A conversation that its owner does not want any more. It is gone at once; a job ends what goes on in it and takes its
-//! files away. What was asked for and what it cost stays in the books.
+//! A conversation that its owner does not want any more. It is gone at once, and what goes on in it ends; when it can no
+//! longer be brought back, a job takes its files away. What was asked for and what it cost stays in the books.
 
-use loco_rs::{Result, app::AppContext};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use chrono::TimeDelta;
+use loco_rs::{Error, Result, app::AppContext};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait,
+    QueryFilter, QuerySelect, prelude::DateTimeUtc, sea_query::Expr,
+};
 use uuid::Uuid;
 
 use super::{Column, Entity, Model};
@@ -15,6 +19,12 @@ use crate::{
     },
 };
 
+/// How long a deleted conversation can be brought back: as long as a picture.
+pub const UNDO: TimeDelta = assets::UNDO;
+
+/// So much later its files go: the clocks of several processes are never quite the same.
+const GRACE: TimeDelta = TimeDelta::seconds(5);
+
 /// One of the person's own, deleted or not: who deletes twice is told the same twice.
 ///
 /// # Errors
@@ -23,21 +33,31 @@ pub async fn own_even_deleted(db: &impl ConnectionTrait, user: &users::Model, pi
     Ok(Entity::find().filter(Column::UserId.eq(user.id)).filter(Column::Pid.eq(pid)).one(db).await?)
 }
 
-/// What a job does for a deleted conversation.
+/// What a job does for a deleted conversation, at once and again when the time to undo is over: what goes on in it ends, what
+/// was still delivered is hidden too, and in the end the files go. One that was brought back meanwhile is left alone.
 ///
 /// # Errors
 /// The database or the store does not answer; the job is tried again.
 pub async fn erase(ctx: &AppContext, id: i64) -> Result<()> {
-    cancel_in(ctx, id).await?;
-    // What was delivered between the deletion and the cancellation goes too.
+    if Entity::find_by_id(id).filter(Column::DeletedAt.is_not_null()).count(&ctx.db).await? == 0 {
+        return Ok(());
+    }
+    for run in runs::live_in(&ctx.db, id).await? {
+        run.cancel(ctx).await?;
+    }
     let txn = begin(&ctx.db).await?;
-    assets::delete_in(&txn, id).await?;
+    let Some((_, deleted_at)) = held(&txn, id).await? else { return Ok(()) };
+    assets::hide_in(&txn, id).await?;
+    let is_over = deleted_at + UNDO + GRACE <= clock::now(&txn).await?;
+    if is_over {
+        assets::delete_in(&txn, id).await?;
+    }
     txn.commit().await?;
-    assets::erase_in(ctx, id).await
+    if is_over { assets::erase_in(ctx, id).await } else { Ok(()) }
 }
 
 impl Model {
-    /// Gone from every page at once, with its pictures. `false` when it was deleted before.
+    /// Gone from every page at once, with its pictures; for good a little later. `false` when it was deleted before.
     ///
     /// # Errors
     /// The database does not answer.
@@ -52,13 +72,46 @@ impl Model {
         if deleted.rows_affected == 0 {
             return Ok(false);
         }
-        assets::delete_in(&txn, self.id).await?;
-        let job = EraseConversation::enqueue(&txn, &Remains { conversation: self.id }).await?;
+        assets::hide_in(&txn, self.id).await?;
+        let remains = Remains { conversation: self.id };
+        let wait = (UNDO + GRACE).to_std().map_err(Error::wrap)?;
+        let jobs = [
+            EraseConversation::enqueue(&txn, &remains).await?,
+            EraseConversation::enqueue_in(&txn, &remains, wait).await?,
+        ];
         txn.commit().await?;
-        ctx.parts().jobs().hint(&[job]).await;
+        ctx.parts().jobs().hint(&jobs).await;
         // The job does it too; here it is done before the person looks at what they have left.
-        cancel_in(ctx, self.id).await?;
+        erase(ctx, self.id).await?;
         Ok(true)
+    }
+
+    /// Takes the deletion back, for it and for the pictures that went with it; what was being made has ended. `false` when
+    /// it is too late, or nobody deleted it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn restore(&self, db: &DatabaseConnection) -> Result<bool> {
+        let txn = begin(db).await?;
+        let Some((conversation, _)) = held(&txn, self.id).await? else { return Ok(false) };
+        // The time counts once nobody else can take the files away.
+        if !conversation.is_retrievable(clock::now(&txn).await?) {
+            return Ok(false);
+        }
+        assets::bring_back_in(&txn, self.id).await?;
+        Entity::update_many()
+            .col_expr(Column::DeletedAt, Expr::value(None::<DateTimeUtc>))
+            .filter(Column::Id.eq(self.id))
+            .exec(&txn)
+            .await?;
+        txn.commit().await?;
+        Ok(true)
+    }
+
+    /// Could it be brought back at this moment?
+    #[must_use]
+    pub fn is_retrievable(&self, now: DateTimeUtc) -> bool {
+        self.deleted_at.is_some_and(|at| at + UNDO > now)
     }
 
     /// Pictures that would go with it.
@@ -70,9 +123,13 @@ impl Model {
     }
 }
 
-async fn cancel_in(ctx: &AppContext, id: i64) -> Result<()> {
-    for run in runs::live_in(&ctx.db, id).await? {
-        run.cancel(ctx).await?;
+/// A deleted conversation and when that was, kept so until the transaction ends: whoever brings it back and whoever takes its
+/// files away wait for each other.
+async fn held(txn: &DatabaseTransaction, id: i64) -> Result<Option<(Model, DateTimeUtc)>> {
+    let mut deleted = Entity::find_by_id(id).filter(Column::DeletedAt.is_not_null());
+    if txn.get_database_backend() == DbBackend::Postgres {
+        deleted = deleted.lock_exclusive();
     }
-    Ok(())
+    let found = deleted.one(txn).await?;
+    Ok(found.and_then(|conversation| conversation.deleted_at.map(|at| (conversation, at))))
 }

@@ -1,7 +1,7 @@
 //! The list, the last used first, in pages that an index answers: a page begins after a place in the order, never after
 //! a number of rows.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use chrono::DateTime;
 use loco_rs::Result;
@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Column, Entity, Model};
+use super::{Column, Entity, Model, covers::covers};
 use crate::models::{
     _entities::{generations, users},
     assets::gallery::holds,
@@ -20,6 +20,9 @@ use crate::models::{
 
 /// How many stand on a page of the list, and in the sidebar.
 const PAGE: u64 = 30;
+
+/// Turns that a conversation opens with; the earlier ones come in pages of the same size.
+pub const TURNS: u64 = 20;
 
 /// Where conversations stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +38,23 @@ pub struct Before {
     pid: Uuid,
 }
 
+/// The newest turn that has the words in its prompt.
+#[derive(Debug)]
+pub struct Found {
+    pub prompt: String,
+    pub turn: Uuid,
+    /// The turn before which a page of turns ends that has it; `None` when the conversation opens with it.
+    pub before: Option<Uuid>,
+}
+
 /// A page of the list.
 #[derive(Debug)]
 pub struct Listed {
     pub conversations: Vec<Model>,
+    /// The picture that stands for each, by the id of the conversation.
+    pub covers: BTreeMap<i64, Uuid>,
+    /// Where the words are, by the id of the conversation; nothing where only its title has them.
+    pub found: BTreeMap<i64, Found>,
     /// Where the next page begins; `None` on the last.
     pub older: Option<Before>,
 }
@@ -87,7 +103,36 @@ pub async fn list(
     conversations.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
     let older =
         conversations.last().filter(|_| is_more).map(|last| Before { updated_at: last.updated_at, pid: last.pid });
-    Ok(Listed { conversations, older })
+    let ids: Vec<i64> = conversations.iter().map(|conversation| conversation.id).collect();
+    let covers = covers(db, &ids).await?;
+    let found = if words.is_empty() { BTreeMap::new() } else { find(db, words, ids).await? };
+    Ok(Listed { conversations, covers, found, older })
+}
+
+async fn find(db: &impl ConnectionTrait, words: &str, conversations: Vec<i64>) -> Result<BTreeMap<i64, Found>> {
+    let newest = Query::select()
+        .expr(Func::max(Expr::col(generations::Column::Id)))
+        .from(generations::Entity)
+        .and_where(generations::Column::ConversationId.is_in(conversations))
+        .and_where(Expr::expr(Func::lower(Expr::col(generations::Column::Prompt))).like(holds(words)))
+        .group_by_col(generations::Column::ConversationId)
+        .take();
+    let behind = format!(
+        "(SELECT behind.pid FROM generations behind WHERE behind.conversation_id = generations.conversation_id \
+         AND behind.id > generations.id ORDER BY behind.id LIMIT 1 OFFSET {})",
+        TURNS - 1
+    );
+    let found: Vec<(Option<i64>, String, Uuid, Option<Uuid>)> = generations::Entity::find()
+        .select_only()
+        .column(generations::Column::ConversationId)
+        .column(generations::Column::Prompt)
+        .column(generations::Column::Pid)
+        .expr_as(Expr::cust(behind), "before")
+        .filter(generations::Column::Id.in_subquery(newest))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(found.into_iter().filter_map(|(id, prompt, turn, before)| Some((id?, Found { prompt, turn, before }))).collect())
 }
 
 impl fmt::Display for Before {

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// A page that is looked at asks every two seconds.
+/// A page that is looked at asks every second.
 const LOOKED_FOR: Duration = Duration::from_secs(6);
 
 /// After that it is no news.

@@ -104,6 +104,12 @@ impl Ask {
         Ok(())
     }
 
+    /// How many it asks for; one unless it says another number.
+    #[must_use]
+    pub fn pictures(&self) -> i64 {
+        self.batch_size.parse().unwrap_or(1)
+    }
+
     pub(super) async fn check(
         mut self,
         ctx: &AppContext,

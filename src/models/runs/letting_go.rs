@@ -6,14 +6,14 @@ use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, sea_query::Expr,
 };
 
-use super::{Column, Entity, LIVE, Reason, Relation, State};
+use super::{Column, Entity, Reason, Relation, State};
 use crate::models::{_entities::generations, attempts, clock, holds, outputs, provider_keys, text};
 
 pub(in crate::models) async fn let_go(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
     let live = Entity::find()
         .join(JoinType::InnerJoin, Relation::Generations.def())
         .filter(generations::Column::UserId.eq(user_id))
-        .filter(Column::State.is_in(LIVE))
+        .filter(super::is_live())
         .all(txn)
         .await?;
     for run in live {

@@ -25,6 +25,10 @@ const SAMPLE: u64 = 200;
 /// Fewer say nothing.
 const SAMPLE_MIN: usize = 5;
 
+/// Whoever stands beside a conversation is told how many are before them when it is fewer: they look every second, and most
+/// of them move every second where very many wait.
+pub const AHEAD_MAX: u32 = 100;
+
 /// Wishes that the queue shows once they are over.
 const LATELY: u64 = 8;
 
@@ -92,7 +96,7 @@ fn of_times(mut times: Vec<Duration>) -> Option<Pace> {
 /// # Errors
 /// The database does not answer.
 pub async fn ahead(db: &impl ConnectionTrait, run: &Model) -> Result<u64> {
-    let before = Entity::find().filter(Expr::cust("runs.state = 'queued'")).filter(Column::Id.lt(run.id));
+    let before = Entity::find().filter(super::is_queued()).filter(Column::Id.lt(run.id));
     Ok(before.count(db).await?)
 }
 
@@ -106,7 +110,7 @@ pub async fn queue_of(
 ) -> Result<Vec<(Model, generations::Model, conversations::Model)>> {
     let live = Entity::find()
         .find_also_related(generations::Entity)
-        .filter(Expr::cust("runs.state IN ('queued', 'running')"))
+        .filter(super::is_live())
         .filter(generations::Column::UserId.eq(user.id))
         .order_by_asc(Column::Id)
         .all(db)
