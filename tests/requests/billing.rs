@@ -1,6 +1,6 @@
 //! A person pays and gets a month: the pages from the plan to the receipt.
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use nproxy::{
     mailers::billing::deliver,
     models::{
@@ -376,7 +376,7 @@ async fn a_month_that_is_low_no_more_is_not_told() {
     leave(&app, "ada", 10).await;
     assert!(!is_told().await, "filled up");
     leave(&app, "ada", 2).await;
-    app.set_time("allowances", "expires_at", Utc::now(), &format!("id = {month}")).await;
+    app.set_time("allowances", "expires_at", Utc::now() - TimeDelta::seconds(1), &format!("id = {month}")).await;
     assert!(!is_told().await, "over");
     assert_eq!(app.sandbox.mail().to("ada@example.com").len(), 1);
     app.finish().await;

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use hmac::{Hmac, Mac};
 use nproxy::models::{
     activities::Actor,
-    alerts,
+    alerts, doctor,
     invoices::{self, Applied, Marking, Refunding, State},
 };
 use sandbox::{
@@ -424,5 +424,28 @@ async fn the_last_look_waits_for_an_answer() {
     let now = app.invoice(&path).await;
     assert_eq!((now.state.as_str(), now.late, now.next_poll_at), ("paid", true, None));
     app.idle().await;
+    app.finish().await;
+}
+
+/// C17: what a person has called paid at the processor gives its month once, and stands in the audit log.
+#[tokio::test]
+async fn what_is_called_paid_there_is_on_record() {
+    let mut app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.sign_in("ada").await;
+    let bill = app.bill(&ada, "btcpay").await;
+    app.sandbox.btcpay().mark(&app.reference(&bill).await, true);
+    let id = app.invoice(&bill).await.id;
+    for _ in 0..2 {
+        invoices::apply(&app.ctx, id).await.unwrap();
+    }
+
+    let now = app.invoice(&bill).await;
+    assert_eq!((now.state(), now.marked, app.months().await), (State::Paid, true, 1));
+    let told = "SELECT COUNT(*) FROM activities WHERE activity_type = 'mark_invoice_paid' AND actor_type = 'system'";
+    assert_eq!(app.count(told).await, 1);
+    app.work();
+    app.idle().await;
+    let report = doctor::examine_books(&app.ctx, &app.ctx.db).await.unwrap();
+    assert!(report.failed().next().is_none(), "{:?}", report.failed().collect::<Vec<_>>());
     app.finish().await;
 }

@@ -133,6 +133,10 @@ pub(super) async fn believe(ctx: &AppContext, invoice: &Model, truth: &Truth) ->
         return Ok(Applied::Stands(from, false));
     }
     let just_paid = to == State::Paid && from != to;
+    if just_paid && truth.marked {
+        let reason = format!("called paid at {}", invoice.processor);
+        invoice.record_marking(&txn, &Actor::System, &reason).await?;
+    }
     invoice.take_over(&txn, truth, to).await?;
     let told = if just_paid {
         invoice.give(&txn, &Actor::System, "a paid month").await?;

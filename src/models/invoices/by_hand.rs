@@ -75,11 +75,7 @@ pub(in crate::models) async fn mark_paid_in(
         State::Refunded => return Ok((Marking::Refunded, None)),
         State::New | State::Pending | State::Confirming | State::Underpaid | State::Expired | State::Canceled => {}
     }
-    let detail = json!({
-        "user": invoice.user_id, "reason": reason, "was": invoice.state, "price_minor": invoice.price_minor,
-        "paid_minor": invoice.paid_minor, "currency": invoice.currency,
-    });
-    activities::record(txn, actor, "mark_invoice_paid", ("invoice", invoice.id), detail).await?;
+    invoice.record_marking(txn, actor, reason).await?;
     invoice.mark(txn).await?;
     let month = invoice.give(txn, actor, reason).await?;
     let receipt = invoice.tell(txn, Notice::Receipt).await?;
@@ -174,6 +170,17 @@ impl Applied {
 }
 
 impl Model {
+    /// Whoever calls it paid on their own word stands in the audit log, also if that was at the processor. The person is
+    /// locked, and it is as it was before.
+    pub(super) async fn record_marking(&self, txn: &DatabaseTransaction, actor: &Actor, reason: &str) -> Result<()> {
+        let detail = json!({
+            "user": self.user_id, "reason": reason, "was": self.state, "price_minor": self.price_minor,
+            "paid_minor": self.paid_minor, "currency": self.currency,
+        });
+        activities::record(txn, actor, "mark_invoice_paid", ("invoice", self.id), detail).await?;
+        Ok(())
+    }
+
     /// Paid by an operator's word. The person is locked.
     async fn mark(&self, txn: &DatabaseTransaction) -> Result<()> {
         let moved = Entity::update_many()
