@@ -47,7 +47,9 @@ where
     #[expect(async_fn_in_trait, reason = "only ever called on concrete workers of this crate")]
     async fn enqueue_in(db: &impl ConnectionTrait, args: &A, wait: Duration) -> Result<Enqueued> {
         let mut job = NewJob::new(Self::class_name(), serde_json::to_value(args).map_err(Error::wrap)?);
-        job.queue = Self::queue().unwrap_or(job.queue);
+        if let Some(queue) = Self::queue() {
+            job = if queue == LONG { job.on(queue).long() } else { job.on(queue) };
+        }
         job.max_attempts = Self::ATTEMPTS;
         job.dedupe_key = Self::unique_key(args);
         job.run_in = (!wait.is_zero()).then_some(wait);

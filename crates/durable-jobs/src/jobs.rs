@@ -19,6 +19,9 @@ pub const DEFAULT_QUEUE: &str = "default";
 /// Attempts of a job that names no number. With the default backoff they span about a quarter of an hour.
 pub const DEFAULT_ATTEMPTS: i32 = 10;
 
+/// Of work that takes long. What is quick lies before it in the index, so that neither is looked for among the other.
+const LONG_PRIORITY: i32 = -1;
+
 /// How often a key may be freed and taken again by others between our INSERT and our look at who holds it.
 const DEDUPE_TRIES: usize = 5;
 
@@ -81,6 +84,14 @@ impl NewJob {
     #[must_use]
     pub fn on(mut self, queue: impl Into<String>) -> Self {
         self.queue = queue.into();
+        self
+    }
+
+    /// Work that takes long: its priority is below zero, and runners keep some of their slots from it
+    /// (`Settings::long_queues`, of which its queue should be one).
+    #[must_use]
+    pub fn long(mut self) -> Self {
+        self.priority = Ord::min(self.priority, LONG_PRIORITY);
         self
     }
 

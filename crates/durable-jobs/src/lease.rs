@@ -29,6 +29,8 @@ pub(crate) struct Claimed {
     pub id: i64,
     pub class: String,
     pub queue: String,
+    /// It takes long: see [`crate::NewJob::long`].
+    pub is_long: bool,
     /// `Err` when the row cannot be read as a job.
     pub args: Result<Value, String>,
     pub attempt: i32,
@@ -47,6 +49,11 @@ impl Claimed {
 /// Rows of a worker table are taken with this appended to the subselect, so that processes pass one another by.
 pub(crate) fn skip_locked(backend: DatabaseBackend) -> &'static str {
     if backend == DatabaseBackend::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" }
+}
+
+/// `SQLite` knows nothing of how many jobs wait, and would rather sort all of them.
+fn along_the_queue(backend: DatabaseBackend) -> &'static str {
+    if backend == DatabaseBackend::Sqlite { " INDEXED BY idx_jobs_claim" } else { "" }
 }
 
 /// A claim that is about to be asked for.
@@ -70,9 +77,8 @@ pub(crate) struct Wanted<'a> {
     pub queues: &'a [String],
     /// So many of them …
     pub jobs: usize,
-    /// … and so many at most of these queues.
+    /// … and so many at most that take long.
     pub long: usize,
-    pub long_queues: &'a [String],
 }
 
 /// Takes the most urgent of the due jobs. A database that comes to it only after `patience`, when nobody listens any more,
@@ -95,22 +101,25 @@ pub(crate) async fn claim(
         clock::after(now, patience).into(),
     ];
     let (not_yet, among) = (clock::not_yet("$6", backend), among(wanted.queues, &mut values));
-    let due = |which: &str, limit: &str| {
+    let some = |which: &str, limit: &str| {
         format!(
-            "SELECT id FROM jobs WHERE state = 'queued' AND run_at <= $1 AND {not_yet}{among}{which} \
+            "SELECT id FROM jobs{} WHERE state = 'queued' AND run_at <= $1 AND {not_yet}{among}{which} \
              ORDER BY priority DESC, run_at, id LIMIT {limit}{}",
+            along_the_queue(backend),
             skip_locked(backend)
         )
     };
     // A CTE, unlike a plain subselect, is evaluated once, so that its limit is one on PostgreSQL too.
-    let due = if wanted.long_queues.is_empty() || wanted.long >= wanted.jobs {
-        format!("due AS MATERIALIZED ({})", due("", "$2"))
+    let due = if wanted.long >= wanted.jobs {
+        format!("due AS MATERIALIZED ({})", some("", "$2"))
     } else {
-        let long = places(wanted.long_queues, &mut values);
         values.push(bound(wanted.long));
-        let some = due(&format!(" AND queue IN ({long})"), &format!("${}", values.len()));
-        let all = due(&format!(" AND (queue NOT IN ({long}) OR id IN (SELECT id FROM long))"), "$2");
-        format!("long AS MATERIALIZED ({some}), due AS MATERIALIZED ({all})")
+        format!(
+            "quick AS MATERIALIZED ({}), long AS MATERIALIZED ({}), \
+             due AS MATERIALIZED (SELECT id FROM quick UNION ALL SELECT id FROM long LIMIT $2)",
+            some(" AND priority >= 0", "$2"),
+            some(" AND priority < 0", &format!("${}", values.len()))
+        )
     };
     let sql = format!(
         "WITH {due} UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_token = $3, lease_owner = $4, \
@@ -121,7 +130,7 @@ pub(crate) async fn claim(
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
         let priority: i32 = row.try_get("", "priority").unwrap_or_default();
-        claimed.push((priority, read(row, ask)?));
+        claimed.push((priority, read(row, ask, priority < 0)?));
     }
     claimed.sort_by_key(|(priority, job)| (-i64::from(*priority), job.id));
     Ok(claimed.into_iter().map(|(_, job)| job).collect())
@@ -226,17 +235,15 @@ async fn apply(db: &impl ConnectionTrait, update: UpdateMany<Entity>) -> Result<
 }
 
 fn among(queues: &[String], values: &mut Vec<Bound>) -> String {
-    if queues.is_empty() { String::new() } else { format!(" AND queue IN ({})", places(queues, values)) }
-}
-
-/// Binds the names and answers where they stand.
-fn places(queues: &[String], values: &mut Vec<Bound>) -> String {
+    if queues.is_empty() {
+        return String::new();
+    }
     let mut places = Vec::with_capacity(queues.len());
     for queue in queues {
         values.push(queue.as_str().into());
         places.push(format!("${}", values.len()));
     }
-    places.join(", ")
+    format!(" AND queue IN ({})", places.join(", "))
 }
 
 fn bound(number: usize) -> Bound {
@@ -244,7 +251,7 @@ fn bound(number: usize) -> Bound {
 }
 
 /// A row is read column by column: one that is damaged is this job's trouble and nobody else's.
-fn read(row: &QueryResult, ask: Ask) -> Result<Claimed, DbErr> {
+fn read(row: &QueryResult, ask: Ask, is_long: bool) -> Result<Claimed, DbErr> {
     let class = row.try_get::<String>("", "class");
     let args = match (&class, row.try_get::<String>("", "args")) {
         (Err(error), _) => Err(format!("malformed class: {error}")),
@@ -255,6 +262,7 @@ fn read(row: &QueryResult, ask: Ask) -> Result<Claimed, DbErr> {
         id: row.try_get("", "id")?,
         class: class.unwrap_or_default(),
         queue: row.try_get("", "queue").unwrap_or_default(),
+        is_long,
         args,
         attempt: row.try_get("", "attempts").unwrap_or(i32::MAX),
         max_attempts: row.try_get("", "max_attempts").unwrap_or(1),

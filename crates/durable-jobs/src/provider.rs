@@ -107,6 +107,7 @@ impl DurableQueue {
         let inserted = tx::write(&self.0.db, async |txn| {
             let mut inserted = Vec::with_capacity(jobs.len());
             for job in jobs {
+                let job = if self.0.settings.is_long(&job.queue) { job.long() } else { job };
                 inserted.push(enqueue(txn, job).await?);
             }
             Ok::<_, DbErr>(inserted)

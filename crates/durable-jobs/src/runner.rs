@@ -90,7 +90,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
         let cleared = within(PATIENCE, unanswered.give_back(inner)).await;
         let ask = Ask::new();
         let (jobs, long) = (free.all.len(), free.long.len());
-        let wanted = Wanted { queues, jobs, long, long_queues: &settings.long_queues };
+        let wanted = Wanted { queues, jobs, long };
         let claim = lease::claim(db, ask, &inner.owner, (settings.lease, patience), wanted);
         let claimed = match cleared {
             Ok(()) => within(patience, claim).await.inspect_err(|_| unanswered.0.push(ask)),
@@ -103,10 +103,10 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
                 streak.ended();
                 let more = jobs.len() == free.all.len();
                 let found = !jobs.is_empty();
-                is_full_of_long = jobs.iter().filter(|job| settings.is_long(&job.queue)).count() >= free.long.len();
+                is_full_of_long = jobs.iter().filter(|job| job.is_long).count() >= free.long.len();
                 inner.transport.claimed(&jobs);
                 for (job, slot) in jobs.into_iter().zip(free.all.drain(..)) {
-                    let long = if settings.is_long(&job.queue) { free.long.pop() } else { None };
+                    let long = if job.is_long { free.long.pop() } else { None };
                     let slot = Slot { _long: long, _slot: slot };
                     running.spawn(attempt(inner.clone(), job, slot, last_call.clone()));
                 }
@@ -164,7 +164,8 @@ impl Slots {
         let all = settings.concurrency.max(1);
         // Who takes nothing but long work keeps nothing for the rest, and who has a single slot cannot.
         let takes_only_long = !queues.is_empty() && queues.iter().all(|queue| settings.is_long(queue));
-        let kept = if takes_only_long || all == 1 { 0 } else { (all / KEPT_OF).max(1) };
+        let kept =
+            if settings.long_queues.is_empty() || takes_only_long || all == 1 { 0 } else { (all / KEPT_OF).max(1) };
         Self { all: Arc::new(Semaphore::new(all)), long: Arc::new(Semaphore::new(all - kept)) }
     }
 

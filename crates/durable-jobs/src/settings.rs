@@ -10,8 +10,8 @@ pub type OnDead = Arc<dyn Fn(DeadJob) + Send + Sync>;
 pub struct Settings {
     /// Jobs at a time in this process. Default 16.
     pub concurrency: usize,
-    /// Queues of work that takes long. One slot in eight is kept from it, at least one where there are several, so that what
-    /// is quick never waits until something long ends. Default none.
+    /// Queues of work that takes long ([`crate::NewJob::long`]). One slot in eight is kept from it, at least one where there are
+    /// several, so that what is quick never waits until something long ends. Default none.
     pub long_queues: Vec<String>,
     /// How long a claim holds without a heartbeat. Default 30 s.
     pub lease: Duration,

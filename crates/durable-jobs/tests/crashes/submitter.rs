@@ -90,8 +90,8 @@ impl Wish {
         let class = if self.kind == Kind::Unknown { "NextRelease" } else { "Work" };
         let (kind, detached, blocks_ms) = (self.kind, self.detached, self.blocks_ms);
         let task = Task { target, kind, first_ms: self.first_ms, later_ms: self.later_ms, detached, blocks_ms };
-        let queue = if target % 3 == 0 { LONG } else { DEFAULT_QUEUE };
-        NewJob::new(class, serde_json::to_value(task).unwrap()).attempts(self.attempts()).on(queue)
+        let job = NewJob::new(class, serde_json::to_value(task).unwrap()).attempts(self.attempts());
+        if target % 3 == 0 { job.on(LONG).long() } else { job }
     }
 }
 

@@ -122,7 +122,7 @@ async fn a_runner_that_is_full_of_long_work_leaves_its_hints_and_takes_the_other
         let web = redis.queue(bench, quick());
         let mut all = Vec::new();
         for _ in 0..6 {
-            all.push(bench.put(job("Long").on("long")).await);
+            all.push(bench.put(job("Long").on("long").long()).await);
         }
         web.hint(&all).await;
         until(async || bench.count(State::Running).await == 1).await;
@@ -140,7 +140,7 @@ async fn a_runner_that_is_full_of_long_work_leaves_its_hints_and_takes_the_other
         bench.all_done(9).await;
         until(async || redis.run::<i64>("EXISTS queue:long queue:default").await == 0).await;
         gate.add_permits(1);
-        let put = bench.put(job("Long").on("long")).await;
+        let put = bench.put(job("Long").on("long").long()).await;
         web.hint(std::slice::from_ref(&put)).await;
         bench.reaches(put.id, State::Done).await;
         running.stop().await;
