@@ -81,15 +81,15 @@ pub(crate) struct Wanted<'a> {
     pub long: usize,
 }
 
-/// Takes the most urgent of the due jobs. A database that comes to it only after `patience`, when nobody listens any more,
-/// takes none.
+/// Takes the most urgent of the jobs that are due, and says as of when. A database that comes to it only after `patience`, when
+/// nobody listens any more, takes none.
 pub(crate) async fn claim(
     db: &impl ConnectionTrait,
     ask: Ask,
     owner: &str,
     (lease, patience): (Duration, Duration),
     wanted: Wanted<'_>,
-) -> Result<Vec<Claimed>, DbErr> {
+) -> Result<(DateTime<Utc>, Vec<Claimed>), DbErr> {
     let now = clock::now(db).await?;
     let backend = db.get_database_backend();
     let mut values: Vec<Bound> = vec![
@@ -133,13 +133,18 @@ pub(crate) async fn claim(
         claimed.push((priority, read(row, ask, priority < 0)?));
     }
     claimed.sort_by_key(|(priority, job)| (-i64::from(*priority), job.id));
-    Ok(claimed.into_iter().map(|(_, job)| job).collect())
+    Ok((now, claimed.into_iter().map(|(_, job)| job).collect()))
 }
 
-/// How long until the next queued job is due, as far as the table knows.
-pub(crate) async fn next_due(db: &impl ConnectionTrait, queues: &[String]) -> Result<Option<Duration>, DbErr> {
+/// How long until the next job is due of those that were not at `then`, as far as the table knows. Nothing if it has become due
+/// since.
+pub(crate) async fn next_due(
+    db: &impl ConnectionTrait,
+    queues: &[String],
+    then: DateTime<Utc>,
+) -> Result<Option<Duration>, DbErr> {
     let now = clock::now(db).await?;
-    let mut values: Vec<Bound> = vec![now.into()];
+    let mut values: Vec<Bound> = vec![then.into()];
     let among = among(queues, &mut values);
     let sql = format!("SELECT MIN(run_at) AS due FROM jobs WHERE state = 'queued' AND run_at > $1{among}");
     let ask = Statement::from_sql_and_values(db.get_database_backend(), sql, values);

@@ -2,6 +2,7 @@
 
 use std::{any::Any, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use tokio::{
@@ -99,7 +100,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
         // Long jobs may be left that wait for a slot of theirs alone.
         let mut is_full_of_long = false;
         let nap = match claimed {
-            Ok(jobs) => {
+            Ok((then, jobs)) => {
                 streak.ended();
                 let more = jobs.len() == free.all.len();
                 let found = !jobs.is_empty();
@@ -113,7 +114,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, queues: &[String]) {
                 let longest = if unanswered.0.is_empty() { settings.poll_every } else { LOOK_AGAIN };
                 // Who was called and found something need not ask again what comes after it.
                 if !more && (!found || due <= Instant::now()) {
-                    due = Instant::now() + idle(inner, queues).await;
+                    due = Instant::now() + idle(inner, queues, then).await;
                 }
                 if more { Duration::ZERO } else { due.saturating_duration_since(Instant::now()).min(longest) }
             }
@@ -191,10 +192,10 @@ fn all_free(slots: &Arc<Semaphore>) -> impl Iterator<Item = OwnedSemaphorePermit
     std::iter::from_fn(move || slots.clone().try_acquire_owned().ok())
 }
 
-/// How long to sleep when nothing is due: to the next moment that is known, at most one poll.
-async fn idle(inner: &Inner, queues: &[String]) -> Duration {
+/// How long to sleep when nothing was due: to the next moment that is known, at most one poll.
+async fn idle(inner: &Inner, queues: &[String], then: DateTime<Utc>) -> Duration {
     let poll = inner.settings.poll_every;
-    let next = within(PATIENCE, lease::next_due(&inner.db, queues)).await;
+    let next = within(PATIENCE, lease::next_due(&inner.db, queues, then)).await;
     next.ok().flatten().map_or(poll, |due| due.clamp(Duration::from_millis(1), poll))
 }
 
