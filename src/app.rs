@@ -16,7 +16,7 @@ use loco_rs::{
 
 use crate::{
     context::Parts,
-    controllers, initializers, settings, tasks,
+    controllers, initializers, models, settings, tasks,
     workers::{
         apply_payment::ApplyPayment, deliver_mail::DeliverMail, deliver_notice::DeliverNotice,
         deliver_telegram::DeliverTelegram, erase_conversation::EraseConversation, erase_files::EraseFiles,
@@ -76,6 +76,7 @@ impl Hooks for App {
         let storage = parts.store().storage();
         ctx.shared_store.insert(parts.clone());
         ctx.shared_store.insert(controllers::health::Readiness::default());
+        ctx.shared_store.insert(models::runs::Crowd::default());
         let queue = Queue::from_provider(Arc::new(parts.jobs().clone()));
         Ok(ctx.into_builder().queue_provider(Arc::new(queue)).storage(Arc::new(storage)).build())
     }

@@ -154,7 +154,7 @@ async fn launch(
     if runs::live_of(txn, user.id).await? >= LIVE_RUNS {
         return Ok(Launch::Refused(Submission::TooMany));
     }
-    if runs::is_crowded(txn, ctx.parts().settings().pool.waiting_max).await? {
+    if runs::is_crowded(ctx, txn).await? {
         return Ok(Launch::Refused(Submission::Crowded));
     }
     let Some(run) = runs::queue(ctx, txn, generation, plan, number).await? else { return Ok(Launch::Taken) };

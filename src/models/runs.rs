@@ -2,6 +2,7 @@
 //! hold; nobody else does.
 
 mod calling;
+mod crowd;
 mod delivery;
 mod ending;
 mod fulfilment;
@@ -38,6 +39,7 @@ use super::{
 use crate::context::Nproxy;
 
 pub use super::_entities::runs::Model;
+pub use crowd::{Crowd, is_crowded};
 pub use fulfilment::fulfil;
 pub use glance::{Glance, glance};
 pub(super) use letting_go::let_go;
@@ -151,21 +153,6 @@ fn is_live() -> SimpleExpr {
 /// Waits for a worker; in the words of its own partial index.
 fn is_queued() -> SimpleExpr {
     Expr::cust("runs.state = 'queued'")
-}
-
-/// Whether so many runs wait already that one more would hardly be begun in time.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn is_crowded(db: &impl ConnectionTrait, waiting_max: u64) -> Result<bool> {
-    // The last that may wait is looked for, nothing is counted: while few wait this costs nothing.
-    let last = Entity::find()
-        .filter(is_queued())
-        .select_only()
-        .column(Column::Id)
-        .offset(waiting_max.saturating_sub(1))
-        .limit(1);
-    Ok(last.into_tuple::<i64>().one(db).await?.is_some())
 }
 
 /// How many runs of this person somebody still works on.

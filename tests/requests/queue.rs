@@ -72,7 +72,7 @@ async fn a_full_queue_takes_nobody_in() {
 
     app.work();
     ada.settled(&stays).await;
-    bo.ask("a hill", &[]).await;
+    eventually("room", || async { (bo.try_ask("a hill", &[], None).await.status == 303).then_some(()) }).await;
     app.finish().await;
 }
 

@@ -18,7 +18,7 @@ use crate::{
     models::{
         _entities::key_exclusions,
         alerts::{self, Kind, Trouble},
-        clock, insert_new, text,
+        begin, clock, insert_new, text,
     },
 };
 
@@ -79,21 +79,24 @@ pub(in crate::models) async fn follow(ctx: &AppContext, txn: &DatabaseTransactio
 }
 
 /// A picture has come, whatever was said of its model before: the key that made it may use it, and somebody gets pictures.
-pub(super) async fn served(txn: &DatabaseTransaction, leased: &Leased, now: DateTimeUtc) -> Result<()> {
+/// Asked behind the commit: nobody waits for the key meanwhile.
+pub(in crate::models) async fn served(ctx: &AppContext, leased: &Leased) -> Result<()> {
     // Nearly always nothing was said.
-    if alerts::open(txn, Some(Kind::ModelGone)).await?.is_empty() {
+    if alerts::open(&ctx.db, Some(Kind::ModelGone)).await?.is_empty() {
         return Ok(());
     }
+    let txn = begin(&ctx.db).await?;
+    let now = clock::now(&txn).await?;
     key_exclusions::Entity::update_many()
         .col_expr(key_exclusions::Column::Until, Expr::value(now))
         .filter(key_exclusions::Column::ProviderKeyId.eq(leased.key.id))
         .filter(key_exclusions::Column::WireModel.eq(&leased.wire_model))
         .filter(key_exclusions::Column::Until.gt(now))
-        .exec(txn)
+        .exec(&txn)
         .await?;
     let gone = Trouble::ModelGone { provider: &leased.key.provider, wire_model: &leased.wire_model };
-    alerts::when(txn, false, &gone).await?;
-    Ok(())
+    alerts::when(&txn, false, &gone).await?;
+    Ok(txn.commit().await?)
 }
 
 impl Model {

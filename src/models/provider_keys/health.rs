@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::{
-    Column, Entity, Leased, Model, State, balance, exclusions,
+    Column, Entity, Leased, Model, State, balance,
     incidents::{self, Strike},
     rules::{self, STRIKES_UNTIL_REVIEW, Verdict, strikes_out},
     transitions::{ASKED_TO_REST, Change},
@@ -61,7 +61,7 @@ pub(crate) async fn succeeded(txn: &DatabaseTransaction, leased: &Leased, cost: 
     if let (Some(cost), Some(_)) = (cost, leased.key.balance_micros) {
         balance::spent(txn, leased.key.id, cost).await?;
     }
-    exclusions::served(txn, leased, now).await
+    Ok(())
 }
 
 /// Records a failure on its key. An outcome of an older epoch counts in the statistics only: the first of a burst of

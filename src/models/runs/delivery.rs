@@ -10,7 +10,7 @@ use crate::{
     models::{
         assets::{self, Origin, picture::Picture},
         attempts, begin, outputs,
-        provider_keys::{Leased, health, incidents},
+        provider_keys::{Leased, exclusions, health, incidents},
         proxies,
     },
 };
@@ -69,6 +69,7 @@ impl Made<'_> {
             self.run.has_ended(ctx, ended).await;
         }
         incidents::delivered(ctx, self.leased).await?;
+        exclusions::served(ctx, self.leased).await?;
         ctx.parts().key_freed().notify_one();
         Ok(Delivery::Kept { is_over })
     }
