@@ -125,6 +125,7 @@ fn kind(headers: &HeaderMap) -> &str {
 
 /// Whoever hangs up, or is given up, ends nothing half-way: what has begun goes on to its end by itself. A transaction that is
 /// let go of while it begins would stay open on its connection, and take in what others write there next.
+#[expect(clippy::disallowed_methods, reason = "waited for, and it ends with its answer")]
 async fn ended_in(limit: Duration, answer: impl Future<Output = Response> + Send + 'static) -> Response {
     match timeout(limit, tokio::spawn(answer.in_current_span())).await {
         Ok(Ok(response)) => response,
