@@ -18,7 +18,6 @@ use axum::{
 use futures::{StreamExt, stream};
 use loco_rs::app::AppContext;
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::Instrument;
 
 use crate::{
     context::Nproxy,
@@ -123,16 +122,9 @@ fn kind(headers: &HeaderMap) -> &str {
     headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default()
 }
 
-/// Whoever hangs up, or is given up, ends nothing half-way: what has begun goes on to its end by itself. A transaction that is
-/// let go of while it begins would stay open on its connection, and take in what others write there next.
-#[expect(clippy::disallowed_methods, reason = "waited for, and it ends with its answer")]
-async fn ended_in(limit: Duration, answer: impl Future<Output = Response> + Send + 'static) -> Response {
-    match timeout(limit, tokio::spawn(answer.in_current_span())).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(ended)) => match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        },
+async fn ended_in(limit: Duration, answer: impl Future<Output = Response>) -> Response {
+    match timeout(limit, answer).await {
+        Ok(response) => response,
         Err(_) => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             tracing::error!("a request took longer than {limit:?} and was given up");

@@ -135,7 +135,13 @@ pub async fn begin(db: &DatabaseConnection) -> Result<Transaction, DbErr> {
         ..TransactionOptions::default()
     };
     if db.get_database_backend() != DatabaseBackend::Sqlite {
-        return Ok(Transaction { txn: db.begin().await?, _turn: None });
+        // To its end, also when nobody waits for it any more. The driver takes back only what it knows has begun: of a BEGIN
+        // that is given up on its way the connection would go back to the pool inside a transaction, and what others write
+        // on it next would be lost.
+        let db = db.clone();
+        let begun = tokio::spawn(async move { db.begin().await }).await;
+        let txn = begun.map_err(|ended| DbErr::Custom(format!("BEGIN ended early: {ended}")))??;
+        return Ok(Transaction { txn, _turn: None });
     }
     let turn = Some(turn(db).await);
     let mut tried = 0;

@@ -180,3 +180,27 @@ async fn begin_is_tried_again_while_another_process_writes() {
     })
     .await;
 }
+
+/// Whoever asked for a transaction may be gone before it has begun: a request whose line was cut, a handler that lost its
+/// lease. What others write on the same connection after that is written.
+#[tokio::test]
+async fn a_begin_that_is_given_up_leaves_nothing_open() {
+    bench(async |bench| {
+        bench.sql("CREATE TABLE counters (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)").await;
+        bench.sql("INSERT INTO counters VALUES (1, 0)").await;
+        let one = connect(&bench.url, 1).await;
+        for looks in 1..60 {
+            let mut begun = Box::pin(tx::begin(&one));
+            for _ in 0..looks {
+                if futures::poll!(begun.as_mut()).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(begun);
+            one.execute_unprepared("UPDATE counters SET n = n + 1 WHERE id = 1").await.unwrap();
+            assert_eq!(bench.number("SELECT n FROM counters").await, looks, "given up after {looks} looks");
+        }
+    })
+    .await;
+}
