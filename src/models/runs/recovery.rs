@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{Column, Entity, LIVE, Model, Reason};
+use super::{Column, Entity, Model, Reason};
 use crate::{
     context::Nproxy,
     models::{OneByOne, begin, clock, provider_keys},
@@ -39,7 +39,7 @@ pub struct Recovered {
 pub async fn recover_stuck(ctx: &AppContext) -> Result<Recovered> {
     let now = clock::now(&ctx.db).await?;
     let (mut recovered, mut runs) = (Recovered::default(), OneByOne::default());
-    let live = || Entity::find().filter(Column::State.is_in(LIVE)).order_by_asc(Column::DeadlineAt).limit(AT_ONCE);
+    let live = || Entity::find().filter(super::is_live()).order_by_asc(Column::DeadlineAt).limit(AT_ONCE);
     for run in live().filter(Column::DeadlineAt.lte(now - AFTER_DEADLINE)).all(&ctx.db).await? {
         let ended = run.settle(ctx, Reason::Deadline).await;
         recovered.ended += usize::from(runs.came(ended, "a run could not be ended", run.id)?);
