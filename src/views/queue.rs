@@ -4,7 +4,12 @@ use chrono::{DateTime, Utc};
 use loco_rs::Result;
 use serde::Serialize;
 
-use super::{assets::alt, conversations, runs::expect_words, turns::facts};
+use super::{
+    assets::alt,
+    conversations,
+    runs::{expect_words, place, place_words},
+    turns::facts,
+};
 use crate::models::{
     catalogue::Catalogue,
     conversations as threads, generations,
@@ -52,7 +57,7 @@ pub struct EntryView {
 pub fn ptag(entries: &[Entry], now: DateTime<Utc>) -> String {
     let parts = entries.iter().map(|entry| {
         let late = u8::from(!entry.run.is_final() && (now - entry.run.created_at).num_seconds() > 30);
-        format!("{}.{}.{}.{late}", entry.run.id, entry.run.version, entry.ahead)
+        format!("{}.{}.{}.{late}", entry.run.id, entry.run.version, place(entry.ahead).unwrap_or_default())
     });
     parts.collect::<Vec<_>>().join("-")
 }
@@ -91,8 +96,7 @@ fn entry_view(entry: &Entry, catalogue: &Catalogue, now: DateTime<Utc>) -> Resul
 fn state_words(run: &Model, ahead: u64) -> String {
     let (done, all) = (run.outputs_delivered, run.outputs_requested);
     match run.state() {
-        State::Queued if ahead == 0 => "Next in line".into(),
-        State::Queued => format!("Place {} in line", ahead + 1),
+        State::Queued => place_words(ahead),
         State::Running if all == 1 => "Working".into(),
         State::Running => format!("{done} of {all} ready"),
         State::Succeeded if done == all => "Ready".into(),

@@ -303,7 +303,7 @@ fn is_slower(waited: TimeDelta, slow: Duration) -> bool {
 }
 
 /// In steps that grow, so that a long line that moves is not drawn anew for everybody in it. `None` far behind.
-fn place(ahead: u64) -> Option<u64> {
+pub(super) fn place(ahead: u64) -> Option<u64> {
     match ahead + 1 {
         _ if ahead >= u64::from(AHEAD_MAX) => None,
         place if place <= EXACT_PLACES => Some(place),
@@ -311,7 +311,7 @@ fn place(ahead: u64) -> Option<u64> {
     }
 }
 
-fn place_words(ahead: u64) -> String {
+pub(super) fn place_words(ahead: u64) -> String {
     match place(ahead) {
         None => format!("More than {AHEAD_MAX} in line before you"),
         Some(1) => "Next in line".into(),

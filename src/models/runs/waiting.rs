@@ -25,8 +25,7 @@ const SAMPLE: u64 = 200;
 /// Fewer say nothing.
 const SAMPLE_MIN: usize = 5;
 
-/// Whoever stands beside a conversation is told how many are before them when it is fewer: they look every second, and most
-/// of them move every second where very many wait.
+/// So many before somebody in line are counted. They look every second, and where more wait most of them move every second.
 pub const AHEAD_MAX: u32 = 100;
 
 /// Wishes that the queue shows once they are over.
@@ -91,13 +90,13 @@ fn of_times(mut times: Vec<Duration>) -> Option<Pace> {
     (times.len() >= SAMPLE_MIN).then_some(Pace { median, slow })
 }
 
-/// Runs of everybody that wait and came before this one.
+/// Runs of everybody that wait and came before this one, counted up to `AHEAD_MAX`.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn ahead(db: &impl ConnectionTrait, run: &Model) -> Result<u64> {
     let before = Entity::find().filter(super::is_queued()).filter(Column::Id.lt(run.id));
-    Ok(before.count(db).await?)
+    Ok(before.limit(u64::from(AHEAD_MAX)).count(db).await?)
 }
 
 /// What the person waits for, the oldest first, and behind it the last of their wishes that are over, the newest first.
