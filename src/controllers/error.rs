@@ -27,6 +27,8 @@ pub enum Error {
     SignInFirst,
     /// Somebody of the house looks through another's eyes, and tried to change something there.
     OnlyLooking,
+    /// What says that it comes from a payment processor is not signed by it.
+    Forged,
     /// The request cannot be read.
     BadRequest(&'static str),
     /// Too many tries; nothing was done.
@@ -153,6 +155,15 @@ impl Problem {
         }
     }
 
+    fn forged() -> Self {
+        Self {
+            code: "bad_signature",
+            title: "Not signed by the processor",
+            text: "The signature is missing or does not match. Compare the secret here with the processor's.".into(),
+            action: None,
+        }
+    }
+
     fn too_often(refused: Refused, way_out: Option<WayOut>) -> Self {
         let mut text = format!(
             "There were too many tries, so this one was not looked at. Wait {} and try again.",
@@ -186,6 +197,7 @@ impl IntoResponse for Error {
             Self::OnlyLooking => (StatusCode::FORBIDDEN, Problem::only_looking()),
             Self::DeadShare => (StatusCode::NOT_FOUND, Problem::dead_share()),
             Self::SignInFirst => (StatusCode::UNAUTHORIZED, Problem::of_status(StatusCode::UNAUTHORIZED)),
+            Self::Forged => (StatusCode::UNAUTHORIZED, Problem::forged()),
             Self::BadRequest(text) => {
                 (StatusCode::BAD_REQUEST, Problem { text: text.into(), ..Problem::of_status(StatusCode::BAD_REQUEST) })
             }

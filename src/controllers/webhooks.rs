@@ -4,17 +4,16 @@
 use std::time::Duration;
 
 use axum::{
-    Extension,
     body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
-use loco_rs::{Error, app::AppContext, controller::Routes};
+use loco_rs::{app::AppContext, controller::Routes};
 use tokio::time::timeout;
 
-use super::error::Problem;
+use super::Error;
 use crate::{
     context::Nproxy,
     models::payment_events::{self, Reception},
@@ -33,20 +32,10 @@ async fn nowpayments(State(ctx): State<AppContext>, headers: HeaderMap, body: By
 async fn receive(ctx: &AppContext, processor: &str, headers: &HeaderMap, body: &Bytes) -> Response {
     let patience = Duration::from_millis(ctx.parts().config().database.connect_timeout) * 2;
     let received = timeout(patience, payment_events::receive(ctx, processor, headers, body)).await;
-    match received.unwrap_or_else(|late| Err(Error::wrap(late))) {
+    match received.unwrap_or_else(|late| Err(loco_rs::Error::wrap(late))) {
         Ok(Reception::Received | Reception::Known | Reception::NotOurs) => StatusCode::OK.into_response(),
-        Ok(Reception::Forged(_)) => (
-            StatusCode::UNAUTHORIZED,
-            Extension(Problem {
-                code: "bad_signature",
-                title: "Not signed by the processor",
-                text: "The signature is missing or does not match. Compare the secret here with the processor's."
-                    .into(),
-                action: None,
-            }),
-        )
-            .into_response(),
-        Ok(Reception::NoProcessor) => StatusCode::NOT_FOUND.into_response(),
+        Ok(Reception::Forged(_)) => Error::Forged.into_response(),
+        Ok(Reception::NoProcessor) => Error::NotFound.into_response(),
         Err(error) => {
             tracing::error!(%error, processor, "a webhook could not be taken in");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
