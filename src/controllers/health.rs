@@ -21,12 +21,12 @@ use crate::context::Nproxy;
 /// A part that takes longer is not ready.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Anybody may ask: however many do, the parts are asked no more often than this.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+
 async fn up() -> Response {
     Json(json!({ "ok": true, "version": env!("CARGO_PKG_VERSION") })).into_response()
 }
-
-/// Anybody may ask: however many do, the parts are asked no more often than this.
-const ASKED_EVERY: Duration = Duration::from_secs(1);
 
 /// What was found out last.
 #[derive(Debug, Clone, Default)]
