@@ -76,7 +76,7 @@ async fn to_one(ctx: &AppContext, update: &Update) -> Result<()> {
 async fn to_stranger(ctx: &AppContext, update: &Update, from: &Sender) -> Result<()> {
     match telegram_pairings::ask(ctx, update, from).await? {
         Asked::Code(code) => {
-            let note = Note::new(format!("Run `nproxy pair {}` on the server", code.expose()));
+            let note = Note::new(format!("Run `nproxy pair {}` on the server", code.spelled()));
             say(ctx, Place::Below { chat: from.id }, &note).await;
         }
         Asked::Quiet | Asked::Repeated => {}

@@ -72,8 +72,7 @@ const MAIL_ACCOUNT: Limit = Limit { name: "mail-account", burst: 10, pause: Dura
 /// Links that never were, from one address. Nobody guesses 256 bits; this keeps the trying cheap for us.
 const LINK_ADDRESS: Limit = Limit { name: "link-address", burst: 30, pause: Duration::from_secs(60) };
 
-/// Wrong pairing codes at the console, in all: at most 10 + 90 = 100 in any hour. A code has forty random bits and lives
-/// for ten minutes, so somebody who guesses at that pace for a year finds one in a million years.
+/// Wrong pairing codes at the console, in all: at most 10 + 90 = 100 in any hour.
 const PAIRING_CODE: Limit = Limit { name: "pairing-code", burst: 10, pause: Duration::from_secs(40) };
 
 /// Answers to one chat that is not paired. Who writes more than that has a newest code that works.

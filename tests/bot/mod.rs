@@ -51,7 +51,9 @@ pub fn buttons(message: &TelegramMessage) -> Vec<String> {
 pub fn code(message: &TelegramMessage) -> String {
     let code = message.text.strip_prefix("Run `nproxy pair ").and_then(|rest| rest.strip_suffix("` on the server"));
     let code = code.unwrap_or_else(|| panic!("{:?}", message.text)).to_owned();
-    assert!(code.len() == 8 && code.chars().all(|c| matches!(c, 'A'..='Z' | '2'..='7')), "{code}");
+    let groups: Vec<_> = code.split('-').map(str::len).collect();
+    assert_eq!(groups, [5, 5, 3], "{code}");
+    assert!(code.chars().all(|c| matches!(c, 'A'..='Z' | '2'..='7' | '-')), "{code}");
     code
 }
 
