@@ -224,6 +224,12 @@ pub fn is_address(url: &SecretString) -> bool {
     ProxyUrl::parse(url.expose_secret()).is_ok()
 }
 
+/// Whether what was typed leads into a private network, where our own database and the like are reached.
+#[must_use]
+pub fn is_private(url: &SecretString) -> bool {
+    ProxyUrl::parse(url.expose_secret()).is_ok_and(|url| url.is_private())
+}
+
 /// Takes a proxy out of use, or back into it, and says why; its keys go directly without it.
 ///
 /// # Errors

@@ -38,3 +38,41 @@ fn what_is_refused_and_why() {
         assert!(!why.to_string().contains("secret"));
     }
 }
+
+/// X37: a private address is known however it is written, and so are names that mean something only here.
+#[test]
+fn our_own_network_is_known() {
+    for host in [
+        "127.0.0.1",
+        "0x7f.1",
+        "2130706433",
+        "017700000001",
+        "0",
+        "10.1.2.3",
+        "172.31.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "[fd00::1]",
+        "[fe80::1]",
+        "localhost",
+        "LOCALHOST.",
+        "redis",
+        "db.internal",
+        "box.local",
+        "a.localhost",
+    ] {
+        for scheme in ["http", "socks5", "socks5h"] {
+            let proxy = ProxyUrl::parse(&format!("{scheme}://ada:secret@{host}:1080")).unwrap();
+            assert!(proxy.is_private(), "{proxy}");
+        }
+    }
+    for host in ["proxy.example", "8.8.8.8", "172.32.0.1", "100.128.0.1", "[2001:db8::1]", "local.example"] {
+        for scheme in ["http", "socks5", "socks5h"] {
+            let proxy = ProxyUrl::parse(&format!("{scheme}://{host}:1080")).unwrap();
+            assert!(!proxy.is_private(), "{proxy}");
+        }
+    }
+}

@@ -1,6 +1,9 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, net::Ipv4Addr, str::FromStr};
 
-use url::Url;
+use url::{Host, Url};
+
+/// Ends of names that mean something only in one's own network.
+const OUR_NAMES: [&str; 5] = [".localhost", ".local", ".internal", ".lan", ".home.arpa"];
 
 /// Where a key's calls leave from: `http://user:pass@host:port`, `socks5://…` (names resolved here) or `socks5h://…`
 /// (names resolved by the proxy). Printing it shows no password.
@@ -50,6 +53,25 @@ impl ProxyUrl {
         self.0.scheme().starts_with("socks")
     }
 
+    /// Does it lie where only our own machines reach it? By what is written, however it is written (`0x7f.1` is loopback);
+    /// a name of the public kind may still lead there.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        // `socks5://` leaves the host as it was typed.
+        match Host::parse(self.0.host_str().unwrap_or_default()) {
+            Ok(Host::Ipv4(ip)) => is_private_v4(ip),
+            Ok(Host::Ipv6(ip)) => match ip.to_ipv4() {
+                Some(ip) => is_private_v4(ip),
+                None => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_multicast(),
+            },
+            Ok(Host::Domain(name)) => {
+                let name = name.trim_end_matches('.');
+                !name.contains('.') || OUR_NAMES.iter().any(|end| name.ends_with(end))
+            }
+            Err(_) => true,
+        }
+    }
+
     /// With the password: for the HTTP client alone.
     pub(super) fn expose(&self) -> &str {
         self.0.as_str()
@@ -59,6 +81,12 @@ impl ProxyUrl {
     pub(super) fn password(&self) -> Option<&str> {
         self.0.password()
     }
+}
+
+fn is_private_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    let is_shared = a == 100 && (64..128).contains(&b);
+    a == 0 || ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared || a >= 224
 }
 
 impl FromStr for ProxyUrl {

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{ColumnTrait, Order};
+use secrecy::SecretString;
 
 use super::{
-    description::{About, Action, Cell, Column, Doing, Field, Kind, Outcome, Section, Tone},
+    description::{About, Action, Cell, Column, Doing, Field, Input, Kind, Outcome, Section, Tone},
     resource::Describe,
 };
 use crate::models::{
@@ -130,7 +131,7 @@ impl Describe for Proxies {
     fn creations(&self) -> Vec<Action<()>> {
         vec![
             Action::new("new", "Add a proxy", "plus", |doing| Box::pin(add(doing)))
-                .with(|_, (), _| Box::pin(async { Ok(vec![label_field(), address_field()]) }))
+                .with(|_, (), _| Box::pin(async { Ok(vec![label_field(), address_field(), network_field()]) }))
                 .done("The proxy is added."),
         ]
     }
@@ -154,19 +155,38 @@ fn address_field() -> Field {
         .hint("http://user:password@host:port or socks5://…; kept encrypted, and never shown again.")
 }
 
+fn network_field() -> Field {
+    let networks = [("public", "On the internet"), (PRIVATE, "In a private network of ours")];
+    let networks = networks.map(|(value, label)| (value.to_owned(), label.to_owned()));
+    Field::new("network", "Where it is", Kind::Choice(networks.to_vec())).value("public").optional()
+}
+
 fn edit_fields(row: &Row) -> BoxFuture<'_, Result<Vec<Field>>> {
     Box::pin(async move {
         let address = address_field().optional().hint("Left empty, the address stays as it is.");
-        Ok(vec![label_field().value(&row.proxy.label), address])
+        Ok(vec![label_field().value(&row.proxy.label), address, network_field()])
     })
 }
 
-const ADDRESS_FAULT: &str = "This is not the address of a proxy: http://user:password@host:port or socks5://…";
+const PRIVATE: &str = "private";
+
+/// What is wrong with the address.
+fn fault(address: &SecretString, input: &Input) -> Option<Outcome> {
+    if !proxies::is_address(address) {
+        let fault = "This is not the address of a proxy: http://user:password@host:port or socks5://…";
+        return Some(Outcome::invalid("address", fault));
+    }
+    let is_meant = input.text("network") == PRIVATE || !proxies::is_private(address);
+    (!is_meant).then(|| {
+        let doubt = "This address lies in a private network, where our own services are. If that is meant, choose it.";
+        Outcome::invalid("network", doubt)
+    })
+}
 
 async fn add(doing: Doing<'_, ()>) -> Result<Outcome> {
     let address = doing.input.secret("address");
-    if !proxies::is_address(&address) {
-        return Ok(Outcome::invalid("address", ADDRESS_FAULT));
+    if let Some(fault) = fault(&address, doing.input) {
+        return Ok(fault);
     }
     Ok(match proxies::add(doing.ctx, doing.input.text("label"), &address, doing.actor).await? {
         Addition::Added(proxy) => Outcome::Made(proxy.id),
@@ -176,8 +196,8 @@ async fn add(doing: Doing<'_, ()>) -> Result<Outcome> {
 
 async fn edit(doing: Doing<'_, Row>) -> Result<Outcome> {
     let address = Some(doing.input.secret("address")).filter(|_| !doing.input.text("address").is_empty());
-    if address.as_ref().is_some_and(|address| !proxies::is_address(address)) {
-        return Ok(Outcome::invalid("address", ADDRESS_FAULT));
+    if let Some(fault) = address.as_ref().and_then(|address| fault(address, doing.input)) {
+        return Ok(fault);
     }
     let label = doing.input.text("label");
     Ok(match proxies::edit(doing.ctx, doing.row.proxy.id, label, address.as_ref(), doing.actor).await? {

@@ -83,7 +83,7 @@ async fn a_key_is_edited() {
     let me = app.user("cy").await;
     let id = app.key("sandbox-k1").await.id;
     let new = cy.get("/admin/proxies/new").await.html().form("#action");
-    cy.submit(&new.fill("label", "way").fill("address", "http://ann:canary@127.0.0.1:9")).await;
+    cy.submit(&new.fill("label", "way").fill("address", "http://ann:canary@proxy.example:9")).await;
     let proxy = app.count("SELECT MAX(id) FROM proxies").await;
 
     let form = cy.get(&format!("/admin/keys/{id}/edit")).await.html().form("#action");
