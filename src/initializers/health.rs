@@ -11,6 +11,7 @@ use axum::Router;
 use loco_rs::app::AppContext;
 use tokio::net::TcpListener;
 
+use super::serving::serve_beside;
 use crate::controllers;
 
 /// A process that takes longer to say that it lives does not live well.
@@ -31,12 +32,7 @@ pub async fn answer(ctx: &AppContext) {
             return;
         }
     };
-    #[expect(clippy::disallowed_methods, reason = "ends with the process, whose life it tells of")]
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "nobody can ask this process any more whether it lives");
-        }
-    });
+    serve_beside(router, listener);
 }
 
 /// Asks the process on this port of this machine.

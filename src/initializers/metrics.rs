@@ -18,6 +18,7 @@ use loco_rs::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
+use super::serving::serve_beside;
 use crate::{context::Nproxy, models::measures};
 
 /// Pictures take seconds, keys are picked within milliseconds.
@@ -47,18 +48,9 @@ impl Initializer for Metrics {
             .map_err(|e| Error::Message(format!("METRICS_PORT: cannot listen on {at}: {e}")))?;
         tracing::info!(at, "metrics");
         let router = Router::new().route("/metrics", get(show)).with_state((ctx.clone(), handle));
-        serve(listener, router);
+        serve_beside(router, listener);
         Ok(())
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a listener lives and dies with its process")]
-fn serve(listener: TcpListener, router: Router) {
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "nobody reads the metrics any more");
-        }
-    });
 }
 
 fn recorder() -> Result<PrometheusHandle> {

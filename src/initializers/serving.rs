@@ -43,6 +43,8 @@ const HEADERS_MAX: usize = 100;
 const UNREAD: Duration = Duration::from_secs(30);
 /// What is under way when we are told to end has so long to end by itself.
 const DRAIN: Duration = Duration::from_secs(25);
+/// Connections to what only our own monitoring asks.
+const BESIDE: usize = 64;
 /// The pause after a connection could not be taken, because there are too many open files.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -56,9 +58,22 @@ pub async fn serve(router: Router, ctx: &AppContext, params: &ServeParams) -> Re
     let listener = listener.map_err(|error| Error::Message(format!("{place} cannot be listened on: {error}")))?;
     let parts = ctx.parts();
     let door = Door::new(&parts.settings().edge, parts.settings().trusted_proxies.clone());
+    accept(listener, router, &door, shutdown_signal()).await;
+    Ok(())
+}
+
+/// Serves something small beside the work of this process, and ends with it.
+#[expect(clippy::disallowed_methods, reason = "lives and dies with its process")]
+pub fn serve_beside(router: Router, listener: TcpListener) {
+    let edge = Edge { connections: BESIDE, connections_per_address: BESIDE, ..Edge::default() };
+    let door = Door::new(&edge, Networks::default());
+    tokio::spawn(async move { accept(listener, router, &door, std::future::pending()).await });
+}
+
+async fn accept(listener: TcpListener, router: Router, door: &Door, told: impl Future<Output = ()>) {
     let (closing, closed) = watch::channel(false);
     let mut open = JoinSet::new();
-    let mut told = pin!(shutdown_signal());
+    let mut told = pin!(told);
     loop {
         tokio::select! {
             () = &mut told => break,
@@ -76,7 +91,6 @@ pub async fn serve(router: Router, ctx: &AppContext, params: &ServeParams) -> Re
         tracing::warn!(connections = open.len(), "shutting down: connections were cut");
         open.shutdown().await;
     }
-    Ok(())
 }
 
 /// Who may come in.
