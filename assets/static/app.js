@@ -10,7 +10,6 @@
     ($("p", item).textContent = text), tone && item.classList.add(tone), $("#toasts").append(item);
     setTimeout(() => item.remove(), tone ? 9000 : 4000);
   }
-
   // Time: seconds since a start and until an end by the server's clock, and instants in the reader's zone
   let skew = 0;
   function tick() {
@@ -29,7 +28,6 @@
       time.removeAttribute("data-local");
     }
   }
-
   // The composer follows what is chosen in it
   function follow(form) {
     const { strength, mode, batch_size, resolution, model } = form.elements, cost = $("#cost");
@@ -67,7 +65,6 @@
     if (!input || !file) return;
     event.preventDefault(), transfer.items.add(file), (input.files = transfer.files), showPicture(input);
   }
-
   on("change", ({ target, target: { form } }) => {
     if (form?.id !== "composer") return;
     // From words again: the file that was chosen stays behind.
@@ -83,17 +80,21 @@
   on("dragleave", ({ relatedTarget }) => relatedTarget || composer()?.removeAttribute("data-dragging"));
   on("drop", (event) => (composer()?.removeAttribute("data-dragging"), carriesFile(event) && takePicture(event, event.dataTransfer)));
 
+  // Every clipboard takes a PNG, whatever the picture is
+  const png = (img, canvas = new OffscreenCanvas(img.naturalWidth, img.naturalHeight)) => (canvas.getContext("2d").drawImage(img, 0, 0), canvas.convertToBlob());
   // The button itself says that it worked; where the browser forbids it the text is marked, to be copied by hand
   async function copy(button, source) {
     try {
       const label = $("[data-copy-label]", button);
-      await navigator.clipboard.writeText(source.value ?? source.textContent.trim()), toast("Copied");
+      if (source.src) await navigator.clipboard.write([new ClipboardItem({ "image/png": png(source) })]);
+      else await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
+      toast("Copied");
       if (label) (label.textContent = "Copied"), setTimeout(() => (label.textContent = "Copy"), 2000);
     } catch {
-      source.select ? source.select() : getSelection().selectAllChildren(source);
+      if (source.src) toast("This browser lets no page copy a picture. Download it instead.", "alert-warning");
+      else source.select ? source.select() : getSelection().selectAllChildren(source);
     }
   }
-
   // Keys press what carries them, where that is one thing: the one on the page, or the one beside what has the focus
   function press(key) {
     const all = $$(`[data-key="${CSS.escape(key)}"]`), near = document.activeElement?.closest("[id^=picture-]");
@@ -193,7 +194,6 @@
   // What a tag manager is told, where one is named
   const gtm = $("[data-gtm]")?.dataset;
   if (gtm) window.dataLayer = [...(gtm.userId ? [{ userId: gtm.userId, email: gtm.email }] : []), { "gtm.start": Date.now(), event: "gtm.js" }];
-
   if ($("link[rel=manifest]")) navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
   setTimeout(() => $$("[data-autohide]").forEach((item) => item.remove()), 8000);
   settle(), setInterval(tick, 1000), location.hash.startsWith("#turn-") || showNewest();

@@ -30,7 +30,7 @@ async fn what_became_ready_is_shown() {
     let path = message.json()["path"].as_str().unwrap().to_owned();
 
     let browser = Browser::open(&app).await;
-    browser.allow_notices().await;
+    browser.allow("notifications").await;
     let window = browser.stranger(Screen::Desk, Scripts::On).await;
     window.lets_workers_start().await;
     window.sign_in("ada").await;

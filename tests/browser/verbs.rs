@@ -135,3 +135,31 @@ async fn a_picture_is_pasted_or_dropped() {
     browser.close().await;
     app.finish().await;
 }
+
+/// One press takes a picture along, as the PNG that other programs paste.
+#[tokio::test]
+async fn a_picture_is_copied() {
+    let app = TestApp::start().await;
+    app.sandbox.gemini().sketch(true);
+    let browser = Browser::open(&app).await;
+    let window = browser.stranger(Screen::Desk, Scripts::On).await;
+    window.sign_in("bo").await;
+    window.open("/app/conversations").await;
+    window.write("#prompt", "a lighthouse").await;
+    window.click("#composer button[type=submit]").await;
+    window.sees_pictures(1).await;
+    window.click("#feed a.cell-frame").await;
+    window.sees("#shown").await;
+    let size = window.read("`${shown.naturalWidth}x${shown.naturalHeight}`").await;
+
+    browser.allow("clipboard-read").await;
+    window.click("[data-copy='#shown']").await;
+    window.until("the page to say so", "document.querySelector('#toasts').textContent.includes('Copied')").await;
+    let copied = "navigator.clipboard.read().then(([item]) => item.getType('image/png')).then(createImageBitmap)\
+                  .then(({ width, height }) => `${width}x${height}`)";
+    assert_eq!(window.run(copied).await, size);
+    window.assert_quiet();
+    window.close().await;
+    browser.close().await;
+    app.finish().await;
+}

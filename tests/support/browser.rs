@@ -125,9 +125,9 @@ impl Browser {
         window
     }
 
-    /// This person lets our pages show notices.
-    pub async fn allow_notices(&self) {
-        let mut yes = SetPermissionParams::new(PermissionDescriptor::new("notifications"), PermissionSetting::Granted);
+    /// This person lets our pages do this: `notifications`, `clipboard-read`.
+    pub async fn allow(&self, what: &str) {
+        let mut yes = SetPermissionParams::new(PermissionDescriptor::new(what), PermissionSetting::Granted);
         yes.origin = Some(self.url.clone());
         self.chromium.execute(yes).await.unwrap();
     }
