@@ -8,7 +8,7 @@ use nproxy::models::users::seeds;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::accounts::{NORA, PASSWORD, forgot, link, log_in};
+use super::accounts::{NORA, PASSWORD, forgot, link, log_in, post_token};
 use crate::support::{Answer, Person, Setup, TestApp};
 
 const WRONG: &str = "not the password";
@@ -293,9 +293,8 @@ async fn invented_links_are_bounded() {
         let guesser = app.visitor().at("203.0.113.9");
         let mut statuses = Vec::new();
         for n in 0..33 {
-            let token = format!("invented{n}");
-            let form = [("token", token.as_str()), ("password", PASSWORD)];
-            statuses.push(guesser.post(path, &form).await.status);
+            let link = format!("{path}?token=invented{n}");
+            statuses.push(post_token(&guesser, path, &link).await.status);
         }
         assert_eq!(statuses, [vec![422; 30], vec![429; 3]].concat(), "{path}");
         assert_eq!(guesser.get(&format!("{path}?token=x")).await.status, 429, "{path}");

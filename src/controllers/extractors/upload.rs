@@ -139,7 +139,7 @@ fn put(ask: &mut Ask, name: &str, value: String) {
         "strength" => ask.strength = value,
         "input" => ask.input = value,
         "client_token" => ask.client_token = value,
-        // Unknown fields change nothing.
+        // Unknown fields change nothing; a page from before an upgrade may have some, and a prompt is not lost for that.
         _ => {}
     }
 }

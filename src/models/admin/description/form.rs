@@ -40,6 +40,9 @@ impl fmt::Debug for Input {
     }
 }
 
+/// What forms carry besides the fields of what is done.
+const EVERYWHERE: [&str; 5] = ["noun", "id", "wish", "reason", "confirm"];
+
 impl Input {
     #[must_use]
     pub const fn new(pairs: Vec<(String, String)>) -> Self {
@@ -60,6 +63,12 @@ impl Input {
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i64> {
         self.text(name).parse().ok()
+    }
+
+    /// Is there a field that belongs neither to these nor to every form?
+    #[must_use]
+    pub fn has_strangers(&self, fields: &[Field]) -> bool {
+        self.0.iter().any(|(name, _)| !EVERYWHERE.contains(&&**name) && fields.iter().all(|field| field.name != name))
     }
 
     /// Why it is done.

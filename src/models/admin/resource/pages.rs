@@ -266,6 +266,9 @@ async fn complaints<R>(
         Some(fields) => fields(doing.ctx, doing.row, input).await?,
         None => Vec::new(),
     };
+    if input.has_strangers(&fields) {
+        wrong.push(("", "The form has a field that is not known here. Nothing was done.".to_owned()));
+    }
     for field in &fields {
         let said = input.text(field.name);
         if said.is_empty() {
