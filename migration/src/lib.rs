@@ -71,6 +71,7 @@ mod m20261129_000110_months_of_people;
 mod m20261130_000001_devices;
 mod m20261130_000002_push_keys;
 mod m20261130_000003_noticed_runs;
+mod m20261130_000004_billed_to;
 
 pub struct Migrator;
 
@@ -140,6 +141,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000001_devices::Migration),
             Box::new(m20261130_000002_push_keys::Migration),
             Box::new(m20261130_000003_noticed_runs::Migration),
+            Box::new(m20261130_000004_billed_to::Migration),
             // migrations
         ]
     }

@@ -1,5 +1,6 @@
 //! The plan, what is left, and paying for it. Prices are shown only here, to people who are signed in.
 
+mod details;
 mod early_start;
 mod history;
 pub(super) mod shown;
@@ -50,6 +51,7 @@ async fn show(
 ) -> Result<Response> {
     let page = match done.done.as_str() {
         "started" => page.saying("success", "Your next month has begun, in full."),
+        "details" => page.saying("success", "Your receipts say so from now on."),
         _ => page,
     };
     overview(&ctx, &user, page, StatusCode::OK, "").await
@@ -108,6 +110,7 @@ pub(super) async fn overview(
         "owes": debts::owes(&ctx.db, user.id).await?,
         "ways": views::billing::ways(parts.processors().iter().map(|processor| processor.name())),
         "invoices": invoices.iter().map(|invoice| views::invoices::line(invoice, now)).collect::<Vec<_>>(),
+        "billed_to": user.billed_to,
         "alert": alert,
     });
     page.with_sidebar(ctx, user, None).await?.with_status(status, "billing/index.html", content)
@@ -131,6 +134,7 @@ pub fn routes() -> Routes {
     Routes::new()
         .add("/app/billing", get(show))
         .add("/app/billing/history", get(history::index))
+        .add("/app/billing/details", get(details::edit).post(details::update))
         .add("/app/billing/early-start", get(early_start::new).post(early_start::create))
         .add("/app/billing/invoices", post(create))
         .add("/app/billing/invoices/{pid}", get(invoice))

@@ -62,7 +62,7 @@ async fn create(State(ctx): State<AppContext>, Path(token): Path<String>, reques
         Opening::Barred => Err(Error::DeadLink),
         refused @ (Opening::AlreadyQueued | Opening::NoSuchProcessor | Opening::TooMany) => {
             let (status, text): (StatusCode, _) = refusal(&refused)?;
-            let shown = views::invoices::view(&invoice, None, now, &place(&token));
+            let shown = views::invoices::view(&invoice, None, None, now, &place(&token));
             let page = Page::from_request_parts(&mut request.into_parts().0, &ctx).await?;
             page.with_status(status, "invoices/public.html", json!({ "invoice": shown, "alert": text }))
         }

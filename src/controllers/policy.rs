@@ -214,6 +214,8 @@ const STUDIO: &[Policy] = &[
     // Money.
     page("/app/billing", Who::SignedIn),
     page("/app/billing/history", Who::SignedIn),
+    page("/app/billing/details", Who::SignedIn),
+    form("/app/billing/details", Who::SignedIn),
     page("/app/billing/early-start", Who::SignedIn),
     form("/app/billing/early-start", Who::SignedIn).audited(),
     form("/app/billing/invoices", Who::SignedIn).costly(),

@@ -1,5 +1,5 @@
 //! The person. What people do with their account lies in the files beside this one: `registration` and the proof of the
-//! address, `sign_in`, `passwords`, `email_change`, `blocking` and `deletion`.
+//! address, `sign_in`, `passwords`, `email_change`, `receipts`, `blocking` and `deletion`.
 
 mod appointments;
 mod blocking;
@@ -8,6 +8,7 @@ pub mod deletion;
 mod email_change;
 pub mod links;
 mod passwords;
+mod receipts;
 mod registration;
 mod roles;
 pub mod second_factors;
@@ -48,6 +49,7 @@ pub use deletion::Departure;
 pub use email_change::{EmailChange, confirm_email};
 pub use links::{LinkState, Purpose};
 pub use passwords::{request_reset, reset_password};
+pub use receipts::{BILLED_TO_MAX, Billing};
 pub use registration::{Activation, Registration, activate_by_hand, activate_by_link, register};
 pub use roles::Role;
 pub use sign_in::{SignIn, sign_in};

@@ -12,6 +12,7 @@ use crate::models::{
     allowances,
     catalogue::money,
     invoices::{LIFE, Model, State},
+    users,
 };
 
 #[derive(Debug, Serialize)]
@@ -72,6 +73,8 @@ pub struct InvoiceView {
     /// It was not asked before.
     pub is_unopened: bool,
     pub processor: String,
+    /// Whose receipt it is, line by line; empty for whoever came by a link.
+    pub billed_to: String,
     pub facts: Vec<(&'static str, String)>,
 }
 
@@ -113,9 +116,15 @@ const fn words(state: State) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-/// `month` is what a paid invoice bought.
+/// `month` is what a paid invoice bought; `user` is whose it is, where it is they who look.
 #[must_use]
-pub fn view(invoice: &Model, month: Option<&allowances::Model>, now: DateTime<Utc>, place: &Place) -> InvoiceView {
+pub fn view(
+    invoice: &Model,
+    user: Option<&users::Model>,
+    month: Option<&allowances::Model>,
+    now: DateTime<Utc>,
+    place: &Place,
+) -> InvoiceView {
     let state = invoice.state_at(now);
     let is_payable = is_payable(invoice, state);
     let checkout_url = invoice.checkout_url.clone().filter(|_| is_payable).unwrap_or_default();
@@ -150,6 +159,7 @@ pub fn view(invoice: &Model, month: Option<&allowances::Model>, now: DateTime<Ut
         is_without_checkout: state == State::New && invoice.checkout_url.is_none(),
         is_unopened: state == State::New && invoice.is_unopened(),
         processor: invoice.processor.clone(),
+        billed_to: user.map(billed_to).unwrap_or_default(),
         facts: facts(invoice, state, month, now),
     }
 }
@@ -252,6 +262,11 @@ fn ends_soon(invoice: &Model, now: DateTime<Utc>) -> bool {
     // One that lay ready is older than its time to pay.
     let lasts = Ord::min(invoice.expires_at - invoice.created_at, LIFE);
     is_payable && (invoice.expires_at - now) * 4 <= lasts
+}
+
+fn billed_to(user: &users::Model) -> String {
+    let lines = [user.billed_to.as_deref(), user.email.as_deref()];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 fn facts(

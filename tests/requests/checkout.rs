@@ -145,6 +145,43 @@ async fn a_receipt_names_the_coin() {
     app.finish().await;
 }
 
+/// Receipts name whom they are for: the address, and what the person wants there beside it; nobody reads it by a link, and
+/// it goes with the account.
+#[tokio::test]
+async fn a_receipt_names_whom_it_is_for() {
+    let app = quiet().await;
+    let ada = app.sign_in("ada").await;
+    let path = app.bill(&ada, "btcpay").await;
+    let public = link(&app, &path).await;
+    app.sandbox.btcpay().pay(&app.reference(&path).await, Way::Lightning, Amount::Due).unwrap();
+    apply(&app, &path).await;
+    assert_eq!(ada.get(&path).await.html().texts("#billed-to span:last-of-type"), ["ada@example.com"]);
+
+    let form = ada.get("/app/billing/details").await.html().form("main form");
+    let long = form.clone().fill("billed_to", &"A".repeat(501));
+    let refused = ada.submit(&long).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.html().text().contains("Keep it under 500 characters") && refused.body.contains(&"A".repeat(501)));
+    let many = ada.submit(&form.clone().fill("billed_to", &"A\n".repeat(11))).await;
+    assert_eq!((many.status, app.count("SELECT COUNT(*) FROM users WHERE billed_to IS NOT NULL").await), (422, 0));
+
+    let kept = ada.submit(&form.clone().fill("billed_to", " Ada & Daughters \r\n\r\n1 Sea\tRoad\r\n")).await;
+    assert_eq!((kept.status, kept.location()), (303, "/app/billing?done=details".to_owned()));
+    assert!(ada.get(&kept.location()).await.html().text().contains("Ada & Daughters"));
+    let receipt = ada.get(&path).await;
+    assert!(receipt.body.contains("Ada &amp; Daughters\n1 Sea Road\nada@example.com"), "{}", receipt.body);
+    let open = app.visitor().get(&public).await;
+    assert!(open.html().text().contains("Receipt") && !open.html().has("#billed-to"));
+    assert!(!open.body.contains("Daughters") && !open.body.contains("ada@"));
+
+    assert_eq!(ada.submit(&form.clone().fill("billed_to", "  ")).await.status, 303);
+    assert_eq!(ada.get(&path).await.html().texts("#billed-to span:last-of-type"), ["ada@example.com"]);
+    ada.submit(&form.fill("billed_to", "Ada")).await;
+    assert_eq!(ada.post("/app/account/deletion", &[("password", "studio in a box")]).await.status, 200);
+    assert_eq!(app.count("SELECT COUNT(*) FROM users WHERE billed_to IS NOT NULL").await, 0);
+    app.finish().await;
+}
+
 /// F17: a clock shows only in the last quarter of the time to pay, and the page brings it by itself; when the time is over
 /// the page says so at that second, with no job running, and one press makes a new invoice.
 #[tokio::test]

@@ -251,6 +251,9 @@ async fn dashboard_and_billing() {
     Invoices
     No invoices yet
     What you pay for is listed here, with a receipt.
+    On your receipts
+    Your email alone. Add a name, a company or a tax number.
+    Change
     History
     Everything that added to what you have left, or took from it.
     What came and went
@@ -277,6 +280,9 @@ async fn dashboard_and_billing() {
     Invoices
     No invoices yet
     What you pay for is listed here, with a receipt.
+    On your receipts
+    Your email alone. Add a name, a company or a tax number.
+    Change
     History
     Everything that added to what you have left, or took from it.
     What came and went

@@ -40,7 +40,7 @@ pub(in crate::controllers) async fn show(
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
     let month = invoice.bought(&ctx.db).await?;
-    let content = json!({ "invoice": views::invoices::view(invoice, month.as_ref(), now, place), "alert": "" });
+    let content = json!({ "invoice": views::invoices::view(invoice, user, month.as_ref(), now, place), "alert": "" });
     let page = Page::from_request_parts(&mut request.into_parts().0, ctx).await?;
     if is_fragment {
         let mut response = page.html("invoices/poll.html", content)?;

@@ -96,7 +96,7 @@ pub async fn everything(db: &impl ConnectionTrait, user: &users::Model, names: &
         })
         .collect();
     let all = json!({
-        "account": { "email": user.email, "since": user.created_at },
+        "account": { "email": user.email, "since": user.created_at, "billed_to": user.billed_to },
         "conversations": conversations,
         "invoices": invoices,
         "left_out": names.left_out,

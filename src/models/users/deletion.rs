@@ -72,6 +72,7 @@ impl Model {
             .col_expr(Column::Email, Expr::value(None::<String>))
             .col_expr(Column::UnconfirmedEmail, Expr::value(None::<String>))
             .col_expr(Column::PasswordHash, Expr::value(None::<String>))
+            .col_expr(Column::BilledTo, Expr::value(None::<String>))
             .col_expr(Column::Status, Expr::value(text(Status::Blocked)))
             .col_expr(Column::SessionEpoch, Expr::col(Column::SessionEpoch).add(1))
             .col_expr(Column::DeletedAt, Expr::value(now))

@@ -45,12 +45,12 @@ pub(super) const ACCOUNTS: &[Rule] = &[
         Rows(
             "SELECT 'user ' || id AS row_name, 'deleted, yet ' || status || ' or with a name' AS says FROM users
              WHERE deleted_at IS NOT NULL
-               AND (email IS NOT NULL OR unconfirmed_email IS NOT NULL OR password_hash IS NOT NULL OR status <> 'blocked')
+               AND (email IS NOT NULL OR unconfirmed_email IS NOT NULL OR password_hash IS NOT NULL OR billed_to IS NOT NULL OR status <> 'blocked')
              UNION ALL
              SELECT 'second factor ' || f.id, 'of user ' || u.id || ', who is deleted'
              FROM second_factors f JOIN users u ON u.id = f.user_id WHERE u.deleted_at IS NOT NULL",
         ),
-        "set email, unconfirmed_email and password_hash of the row to NULL, status to blocked; delete the second factor",
+        "set email, unconfirmed_email, password_hash and billed_to of the row to NULL, status to blocked; delete the second factor",
     ),
     rule(
         "an_open_account_was_opened",
