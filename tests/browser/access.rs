@@ -67,7 +67,7 @@ async fn pages(app: &TestApp) -> (Vec<String>, Vec<String>) {
         "/app/history?q=x",
     ]
     .into_iter()
-    .chain(["/app/billing", "/app/billing/history"])
+    .chain(["/app/billing", "/app/billing/history", "/app/billing/details"])
     .chain(["/app/account", "/app/account/password", "/app/account/email", "/app/account/deletion"])
     .map(str::to_owned)
     .chain([conversation, failed, picture, with_input, invoice]);

@@ -102,7 +102,7 @@ async fn every_page_fits_every_screen() {
     // With a bar in the head, and with a picture on either side.
     app.sandbox.gemini().heal_all();
     ada.make("a kite", &[]).await;
-    for path in ["/app", "/app/billing", &again, "/app/billing/early-start", &made, &compared] {
+    for path in ["/app", "/app/billing", &again, "/app/billing/details", "/app/billing/early-start", &made, &compared] {
         fits(&window, path).await;
     }
     window.switch(Screen::Desk).await;
