@@ -4,4 +4,5 @@ mod caddy;
 mod files;
 mod fleet;
 mod side_by_side;
+mod sidekiq;
 mod starting;
