@@ -23,7 +23,7 @@ use loco_rs::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
     time::{Sleep, sleep, timeout},
 };
@@ -43,6 +43,8 @@ const HEADERS_MAX: usize = 100;
 const UNREAD: Duration = Duration::from_secs(30);
 /// What is under way when we are told to end has so long to end by itself.
 const DRAIN: Duration = Duration::from_secs(25);
+/// Where all places are taken, one that is not in use is given to somebody else; so long it may take before the next one is.
+const MAKES_ROOM: Duration = Duration::from_millis(50);
 /// Connections to what only our own monitoring asks.
 const BESIDE: usize = 64;
 /// The pause after a connection could not be taken, because there are too many open files.
@@ -73,13 +75,18 @@ pub fn serve_beside(router: Router, listener: TcpListener) {
 async fn accept(listener: TcpListener, router: Router, door: &Door, told: impl Future<Output = ()>) {
     let (closing, closed) = watch::channel(false);
     let mut open = JoinSet::new();
-    let mut told = pin!(told);
-    loop {
-        tokio::select! {
-            () = &mut told => break,
-            Some(_) = open.join_next(), if !open.is_empty() => {}
-            (stream, peer, pass) = door.admit(&listener) => {
-                open.spawn(converse(stream, peer, router.clone(), closed.clone(), pass));
+    {
+        let mut told = pin!(told);
+        // Kept while others end: whoever has been let in already and waits for a place is not dropped.
+        let mut next = pin!(door.admit(&listener));
+        loop {
+            tokio::select! {
+                () = &mut told => break,
+                Some(_) = open.join_next(), if !open.is_empty() => {}
+                (stream, peer, pass) = &mut next => {
+                    open.spawn(converse(stream, peer, router.clone(), closed.clone(), door.crowded.clone(), pass));
+                    next.set(door.admit(&listener));
+                }
             }
         }
     }
@@ -97,6 +104,8 @@ async fn accept(listener: TcpListener, router: Router, door: &Door, told: impl F
 pub struct Door {
     /// Places in all.
     places: Arc<Semaphore>,
+    /// Wakes whoever is idle the longest: somebody wants the place.
+    crowded: Arc<Notify>,
     taken: Taken,
     each: usize,
     /// Through our own proxies everybody comes from one address.
@@ -121,30 +130,41 @@ impl Door {
     pub fn new(edge: &Edge, trusted: Networks) -> Self {
         Self {
             places: Arc::new(Semaphore::new(edge.connections)),
+            crowded: Arc::default(),
             taken: Arc::default(),
             each: edge.connections_per_address,
             trusted,
         }
     }
 
-    /// The next connection that may come in. When all places are taken others wait outside, in the kernel's queue, until
-    /// one becomes free: by the time limits that is soon.
+    /// The next connection that may come in. When all places are taken it waits for one, and others behind it in the kernel's
+    /// queue: a place becomes free at once where one is idle, and by the time limits otherwise soon.
     async fn admit(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, Pass) {
         loop {
-            let Ok(place) = self.places.clone().acquire_owned().await else {
-                // Nobody closes it.
-                std::future::pending::<()>().await;
-                continue;
-            };
             match listener.accept().await {
                 Ok((stream, peer)) => match self.count(peer.ip()) {
-                    Some(share) => return (stream, peer, Pass { _place: place, _share: share }),
+                    Some(share) => {
+                        let pass = Pass { _place: self.place().await, _share: share };
+                        return (stream, peer, pass);
+                    }
                     None => tracing::debug!("one connection too many from one address"),
                 },
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
                     sleep(BREATH).await;
                 }
+            }
+        }
+    }
+
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(place) = self.places.clone().try_acquire_owned() {
+                return place;
+            }
+            self.crowded.notify_one();
+            if let Ok(Ok(place)) = timeout(MAKES_ROOM, self.places.clone().acquire_owned()).await {
+                return place;
             }
         }
     }
@@ -180,15 +200,26 @@ impl Drop for Share {
     }
 }
 
-/// One connection, until it ends, is cut by a limit, or may end because we do.
-async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut closed: watch::Receiver<bool>, _pass: Pass) {
+/// One connection, until it ends, is cut by a limit, or may end because we do or because somebody else wants its place.
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    mut closed: watch::Receiver<bool>,
+    crowded: Arc<Notify>,
+    _pass: Pass,
+) {
     // Without it an answer of two small pieces waits for the other side's acknowledgement.
     let _ = stream.set_nodelay(true);
+    let (answered, mut idle) = watch::channel(false);
+    let answered = Arc::new(answered);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
+        let (router, answered) = (router.clone(), answered.clone());
         async move {
+            answered.send_replace(false);
             let Ok(response) = router.oneshot(request.map(Body::new)).await;
+            answered.send_replace(true);
             Ok::<_, Infallible>(response)
         }
     });
@@ -200,7 +231,12 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut close
             .max_headers(HEADERS_MAX)
             .serve_connection(TokioIo::new(Watched { stream, unread: None }), service)
     );
-    let told = async { drop(closed.wait_for(|closed| *closed).await) };
+    let told = async {
+        tokio::select! {
+            _ = closed.wait_for(|closed| *closed) => {}
+            () = makes_room(&mut idle, &crowded) => {}
+        }
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = told => {
@@ -211,6 +247,19 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut close
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
     }
+}
+
+/// Until nothing has been asked since the last answer, and of all that are idle this is so the longest, and its place is
+/// wanted. An answer that is still being read is brought to its end.
+async fn makes_room(idle: &mut watch::Receiver<bool>, crowded: &Notify) {
+    while idle.wait_for(|idle| *idle).await.is_ok() {
+        tokio::select! {
+            () = crowded.notified() => return,
+            _ = idle.changed() => {}
+        }
+    }
+    // The connection is ending by itself.
+    std::future::pending().await
 }
 
 /// A connection whose other side has to read: hyper has no limit for that.

@@ -31,6 +31,10 @@ impl Server {
     }
 
     pub async fn on(app: &TestApp, database: &str) -> Self {
+        Self::with(app, database, &[]).await
+    }
+
+    async fn with(app: &TestApp, database: &str, settings: &[(&str, &str)]) -> Self {
         let port = Std::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = std::fs::File::create(app.folder.path().join("server.log")).unwrap();
         let child = nproxy(database, app.folder.path())
@@ -38,6 +42,7 @@ impl Server {
             .env("PORT", port.to_string())
             .env("APP_URL", format!("http://localhost:{port}"))
             .env("SMTP_PORT", app.sandbox.smtp_addr().port().to_string())
+            .envs(settings.iter().copied())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -115,6 +120,36 @@ async fn slow_connections_keep_nobody_out() {
     }
     assert!(began.elapsed() < Duration::from_secs(90), "{:?}", began.elapsed());
     assert_eq!(server.get("/login").await.unwrap(), 200);
+    drop(server);
+    app.finish().await;
+}
+
+/// Where all places are taken, whoever has asked nothing for the longest makes room at once, and nobody else has to.
+#[tokio::test]
+async fn an_idle_connection_makes_room() {
+    let app = quiet().await;
+    let server = Server::with(&app, app.database_url(), &[("MAX_CONNECTIONS", "8")]).await;
+    let request = format!("GET /up HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", server.port);
+    let ask = async |stream: &mut TcpStream| {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let read = timeout(PATIENCE, stream.read(&mut answer)).await.expect("an answer").unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer[..read]));
+    };
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        let mut stream = server.connect().await;
+        ask(&mut stream).await;
+        idle.push(stream);
+    }
+    let began = Instant::now();
+    let mut next = server.connect().await;
+    ask(&mut next).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "within the time of a head: {:?}", began.elapsed());
+    assert_eq!(rest(&mut idle[0]).await, "", "its place went to the next one");
+    for stream in &mut idle[1..] {
+        ask(stream).await;
+    }
     drop(server);
     app.finish().await;
 }
