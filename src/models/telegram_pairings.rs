@@ -119,11 +119,6 @@ impl Code {
         Self(text.chars().filter_map(letter).take(CODE_CHARS + 1).collect())
     }
 
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
     /// In groups, as people read it out: `ABCDE-FGHIJ-KLM`.
     #[must_use]
     pub fn spelled(&self) -> String {
@@ -364,11 +359,11 @@ mod tests {
             ("0bcd 1fgh 2345 m", "OBCDIFGH2345M"),
             ("8BCDEFGH2345M", "BBCDEFGH2345M"),
         ] {
-            assert_eq!(Code::typed(typed).expose(), meant);
+            assert_eq!(Code::typed(typed).0, meant);
         }
-        assert_ne!(Code::typed("ABCDEFGH2345MN").expose(), "ABCDEFGH2345M", "what is longer is another code");
+        assert_ne!(Code::typed("ABCDEFGH2345MN").0, "ABCDEFGH2345M", "what is longer is another code");
         let code = Code::mint();
-        assert_eq!((code.expose().len(), Code::typed(&code.spelled()).expose()), (CODE_CHARS, code.expose()));
+        assert_eq!((code.0.len(), &Code::typed(&code.spelled()).0), (CODE_CHARS, &code.0));
         assert_eq!(Code::typed("ABCDEFGH2345M").spelled(), "ABCDE-FGH23-45M");
         assert_eq!(format!("{code:?}"), "Code(…)");
     }
