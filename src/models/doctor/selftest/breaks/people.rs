@@ -82,6 +82,7 @@ pub(super) fn accounts() -> Vec<Break> {
         ),
         by("a_password_lies_hashed", "user 1", &["UPDATE users SET password_hash = 'hunter2' WHERE id = 1"]),
         by("who_left_has_left_no_name", "user 3", &["UPDATE users SET email = 'cleo@example.com' WHERE id = 3"]),
+        by("who_left_has_left_no_name", "user 3", &["UPDATE users SET billed_to = 'Cleo Ltd' WHERE id = 3"]),
         with(
             "who_left_has_left_no_name",
             "second factor 1",
