@@ -49,7 +49,7 @@ pub use deletion::Departure;
 pub use email_change::{EmailChange, confirm_email};
 pub use links::{LinkState, Purpose};
 pub use passwords::{request_reset, reset_password};
-pub use receipts::{BILLED_TO_MAX, Billing};
+pub use receipts::{BILLED_TO_LINES_MAX, BILLED_TO_MAX, Billing};
 pub use registration::{Activation, Registration, activate_by_hand, activate_by_link, register};
 pub use roles::Role;
 pub use sign_in::{SignIn, sign_in};

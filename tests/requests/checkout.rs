@@ -161,7 +161,10 @@ async fn a_receipt_names_whom_it_is_for() {
     let long = form.clone().fill("billed_to", &"A".repeat(501));
     let refused = ada.submit(&long).await;
     assert_eq!(refused.status, 422);
-    assert!(refused.html().text().contains("Keep it under 500 characters") && refused.body.contains(&"A".repeat(501)));
+    assert!(
+        refused.html().text().contains("Keep it to 500 characters on 10 lines")
+            && refused.body.contains(&"A".repeat(501))
+    );
     let many = ada.submit(&form.clone().fill("billed_to", &"A\n".repeat(11))).await;
     assert_eq!((many.status, app.count("SELECT COUNT(*) FROM users WHERE billed_to IS NOT NULL").await), (422, 0));
 

@@ -14,7 +14,7 @@ use crate::{
         Result,
         extractors::{CurrentUser, Form, Page},
     },
-    models::users::{self, BILLED_TO_MAX, Billing},
+    models::users::{self, BILLED_TO_LINES_MAX, BILLED_TO_MAX, Billing},
 };
 
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ pub(super) async fn update(
     match user.bill_to(&ctx.db, &details.billed_to).await? {
         Billing::Kept => Ok(Redirect::to("/app/billing?done=details").into_response()),
         Billing::TooLong => {
-            let error = format!("Keep it under {BILLED_TO_MAX} characters, on ten lines at most.");
+            let error = format!("Keep it to {BILLED_TO_MAX} characters on {BILLED_TO_LINES_MAX} lines.");
             form(&ctx, &user, page, StatusCode::UNPROCESSABLE_ENTITY, &details.billed_to, &error).await
         }
     }

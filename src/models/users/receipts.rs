@@ -5,9 +5,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query:
 
 use super::{Column, Entity, Model};
 
-/// Characters in all, and lines, that a receipt has room for.
+/// Characters in all that a receipt has room for, and lines.
 pub const BILLED_TO_MAX: usize = 500;
-const LINES_MAX: usize = 10;
+pub const BILLED_TO_LINES_MAX: usize = 10;
 
 /// What became of what receipts shall say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Model {
         let lines = typed.lines().map(|line| line.replace(char::is_control, " ").trim().to_owned());
         let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
         let words = lines.join("\n");
-        if lines.len() > LINES_MAX || words.chars().count() > BILLED_TO_MAX {
+        if lines.len() > BILLED_TO_LINES_MAX || words.chars().count() > BILLED_TO_MAX {
             return Ok(Billing::TooLong);
         }
         Entity::update_many()
