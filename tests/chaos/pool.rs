@@ -143,7 +143,7 @@ impl<'a> Storm<'a> {
     }
 
     async fn rages(&mut self) {
-        let mut killed = 0;
+        let (began, mut killed) = (Instant::now(), 0);
         while killed < self.kills {
             while self.at_work.len() < PROCESSES {
                 let start = if self.rng.random_bool(0.4) { Process::all } else { Process::worker };
@@ -161,7 +161,7 @@ impl<'a> Storm<'a> {
             }
             self.time_passes().await;
         }
-        println!("{killed} killed, {} stopped for longer than their leases", self.stops);
+        println!("{killed} killed, {} stopped for longer than their leases, in {:?}", self.stops, began.elapsed());
     }
 
     /// Whoever stands still in the middle of a transaction stops everybody, which is another story.
