@@ -71,7 +71,10 @@ pub struct Stored {
 /// # Errors
 /// The store does not take them. What it may have kept all the same is removed by the sweep.
 pub async fn store(ctx: &AppContext, folder: &str, picture: Picture) -> Result<Stored> {
-    let name = format!("{folder}/{}", PlainToken::mint().expose());
+    let token = PlainToken::mint();
+    let (name, shelf) = (token.expose(), &token.expose()[..1]);
+    // Few folders, so that they are there already, and each with few enough files.
+    let name = format!("{folder}/{shelf}/{name}");
     let stored = Stored {
         storage_key: format!("{name}.{}", picture.extension()),
         thumb_key: format!("{name}.thumb.jpg"),
@@ -105,7 +108,7 @@ pub async fn take_upload(
     {
         return Ok(Ok(chosen));
     }
-    let stored = store(ctx, &format!("uploads/{}", user.pid), picture).await?;
+    let stored = store(ctx, "uploads", picture).await?;
     let txn = begin(&ctx.db).await?;
     let asset = stored.keep(&txn, user.id, Origin::Upload).await?;
     txn.commit().await?;

@@ -153,6 +153,18 @@ async fn a_key_is_written_once() {
     assert!(stored.iter().all(|byte| *byte == stored[0]), "no two are mixed");
 }
 
+/// F42: a folder within it that somebody tidied away while the process runs is made anew.
+#[tokio::test]
+async fn a_folder_that_was_tidied_away_comes_back() {
+    let folder = TempDir::new().unwrap();
+    let settings = in_folder(&folder);
+    let store = opened(&settings);
+    put(&store, "runs/1/a.jpg", "first").await;
+    std::fs::remove_dir_all(settings.dir.join("runs")).unwrap();
+    put(&store, "runs/1/b.jpg", "second").await;
+    assert_eq!(read(&store, "runs/1/b.jpg").await.as_deref(), Some("second"));
+}
+
 /// F42: no key leads out of the folder.
 #[tokio::test]
 async fn a_key_stays_in_its_folder() {

@@ -2,11 +2,12 @@
 //! survives a power cut.
 
 use std::{
+    collections::HashSet,
     fmt,
     fs::{File, OpenOptions},
     io::{self, ErrorKind, Write},
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -23,6 +24,8 @@ use tokio::task::spawn_blocking;
 #[derive(Clone)]
 pub struct Folder {
     root: PathBuf,
+    /// Folders whose own names are on the disk for certain.
+    settled: Arc<Mutex<HashSet<PathBuf>>>,
     plain: Arc<dyn StoreDriver>,
 }
 
@@ -37,7 +40,7 @@ impl Folder {
     /// The folder cannot be made or opened.
     pub fn open(root: &Path) -> StorageResult<Self> {
         std::fs::create_dir_all(root).map_err(|error| fault("make", root, &error))?;
-        Ok(Self { root: root.to_owned(), plain: local::new_with_prefix(root)?.into() })
+        Ok(Self { root: root.to_owned(), settled: Arc::default(), plain: local::new_with_prefix(root)?.into() })
     }
 
     /// Writes a file and removes it.
@@ -58,13 +61,65 @@ impl Folder {
         }
         Ok(self.root.join(key))
     }
+
+    /// Never over what is there. Bytes and the names that lead to them are on the disk before this says so; what could not
+    /// be written whole is taken back.
+    fn put(&self, place: &Path, content: &[u8]) -> io::Result<()> {
+        let folder = place.parent().unwrap_or(&self.root);
+        let new = || OpenOptions::new().write(true).create_new(true).open(place);
+        self.make(folder)?;
+        let opened = match new() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Somebody tidied up.
+                self.settled().remove(folder);
+                self.make(folder)?;
+                new()
+            }
+            opened => opened,
+        };
+        let mut file = match opened {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                // The same once more is what an answer that got lost leads to.
+                return if std::fs::read(place)? == content {
+                    Ok(())
+                } else {
+                    Err(io::Error::new(ErrorKind::AlreadyExists, "there is another file under this key already"))
+                };
+            }
+            opened => opened?,
+        };
+        if let Err(error) = file.write_all(content).and_then(|()| file.sync_all()) {
+            // The sweep knows the key if this fails as well.
+            drop(std::fs::remove_file(place));
+            return Err(error);
+        }
+        File::open(folder)?.sync_all()
+    }
+
+    /// A folder with all that lead to it; once in the life of a process each, also if another made it, which may not have come
+    /// to writing its name yet.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        if self.settled().contains(folder) {
+            return Ok(());
+        }
+        std::fs::create_dir_all(folder)?;
+        for above in folder.ancestors().skip(1).take_while(|above| above.starts_with(&self.root)) {
+            File::open(above)?.sync_all()?;
+        }
+        self.settled().insert(folder.to_owned());
+        Ok(())
+    }
+
+    fn settled(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
 impl StoreDriver for Folder {
     async fn upload(&self, key: &Path, content: &Bytes) -> StorageResult<UploadResponse> {
-        let (root, place, content) = (self.root.clone(), self.place(key)?, content.clone());
-        let put = spawn_blocking(move || put(&root, &place, &content).map_err(|error| (place, error)));
+        let (folder, place, content) = (self.clone(), self.place(key)?, content.clone());
+        let put = spawn_blocking(move || folder.put(&place, &content).map_err(|error| (place, error)));
         match put.await {
             Ok(Ok(())) => Ok(UploadResponse::new(None, None)),
             Ok(Err((place, error))) => Err(fault("put", &place, &error)),
@@ -116,33 +171,6 @@ impl StoreDriver for Folder {
     ) -> StorageResult<PresignedRequest> {
         self.plain.presign_put(path, expire, options).await
     }
-}
-
-/// Never over what is there. Bytes and the names that lead to them are on the disk before this says so; what could not
-/// be written whole is taken back.
-fn put(root: &Path, place: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = place.parent().unwrap_or(root);
-    std::fs::create_dir_all(folder)?;
-    let mut file = match OpenOptions::new().write(true).create_new(true).open(place) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            // The same once more is what an answer that got lost leads to.
-            return if std::fs::read(place)? == content {
-                Ok(())
-            } else {
-                Err(io::Error::new(ErrorKind::AlreadyExists, "there is another file under this key already"))
-            };
-        }
-        opened => opened?,
-    };
-    if let Err(error) = file.write_all(content).and_then(|()| file.sync_all()) {
-        // The sweep knows the key if this fails as well.
-        drop(std::fs::remove_file(place));
-        return Err(error);
-    }
-    for folder in folder.ancestors().take_while(|folder| folder.starts_with(root)) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
 
 fn fault(verb: &str, place: &Path, error: &io::Error) -> StorageError {
