@@ -17,7 +17,14 @@ use loco_rs::{
 };
 use tower::ServiceBuilder;
 use tower_http::{
-    CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir,
+    CompressionLevel,
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, Predicate, SizeAbove},
+    },
+    csrf::CsrfLayer,
+    services::ServeDir,
 };
 use tracing::Instrument;
 
@@ -38,6 +45,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=()"),
 ];
 
+/// Below this many bytes an answer is three packets or fewer, and setting up a packer costs more than sending them.
+const PACKED_FROM: u64 = 4096;
+
 /// The version is part of every address, so what lies under it never changes.
 const STATIC_CACHE: &str = "public, max-age=31536000, immutable";
 
@@ -56,11 +66,12 @@ impl Initializer for Edge {
     async fn after_routes(&self, router: Router, ctx: &AppContext) -> Result<Router> {
         let policy =
             HeaderValue::from_str(&ctx.parts().settings().content_security_policy()).map_err(loco_rs::Error::wrap)?;
+        let worth_it = DefaultPredicate::new().and(SizeAbove::new(PACKED_FROM));
         let shared = Arc::new(ctx.clone()); // a context is much to copy for each layer of each request
         let layers = ServiceBuilder::new()
             .layer(middleware::from_fn(logged))
             .layer(middleware::from_fn_with_state(policy, with_headers))
-            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth_it))
             .layer(middleware::from_fn_with_state(shared.clone(), errors::explain))
             .layer(CatchPanicLayer::new())
             .layer(middleware::from_fn_with_state(shared.clone(), limits::for_us))

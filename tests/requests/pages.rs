@@ -527,3 +527,18 @@ async fn what_is_for_staff_is_not_there() {
     assert_eq!(everything(&app).await, before);
     app.finish().await;
 }
+
+/// A page is packed for a browser that can unpack it. An answer that goes into a few packets anyway is not.
+#[tokio::test]
+async fn what_is_large_is_packed() {
+    let app = TestApp::with(Setup { jobs: false, ..Setup::default() }).await;
+    let ada = app.sign_in("ada").await;
+    let packed = async |path: &str| {
+        let answer = ada.send(ada.request(Method::GET, path).header("accept-encoding", "gzip")).await;
+        (answer.header("content-encoding") == "gzip", answer.bytes.len())
+    };
+    let (is_packed, size) = packed("/app").await;
+    assert!(is_packed && size * 3 < ada.get("/app").await.bytes.len(), "{size}");
+    assert!(!packed("/health").await.0);
+    app.finish().await;
+}
