@@ -10,8 +10,9 @@ use std::time::Duration;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
-    sea_query::{Expr, LockBehavior, LockType, OnConflict},
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
+    QuerySelect,
+    sea_query::{Alias, CaseStatement, Expr, LockBehavior, LockType, OnConflict},
 };
 
 use super::{
@@ -194,31 +195,39 @@ fn account(ctx: &AppContext, email: &str) -> String {
 pub(super) async fn take(db: &DatabaseConnection, turns: Vec<Turn>) -> Result<std::result::Result<Taken, Refused>> {
     let txn = begin(db).await?;
     let now = clock::now(&txn).await?.timestamp_micros();
-    for turn in &turns {
-        if !turn.count(&txn, now).await? {
-            let retry_after = turn.wait(&txn, now).await?;
-            txn.rollback().await?;
-            return Ok(Err(Refused { retry_after }));
-        }
+    if count(&txn, &turns, now).await? {
+        txn.commit().await?;
+        return Ok(Ok(Taken(turns)));
     }
-    txn.commit().await?;
-    Ok(Ok(Taken(turns)))
+    let mut retry_after = Duration::ZERO;
+    for turn in &turns {
+        retry_after = retry_after.max(turn.wait(&txn, now).await?);
+    }
+    txn.rollback().await?;
+    Ok(Err(Refused { retry_after }))
+}
+
+/// `false` when one of them has no room; then nothing of it may stay.
+async fn count(txn: &DatabaseTransaction, turns: &[Turn], now: i64) -> Result<bool> {
+    let present = || Expr::col((Entity, Column::BusyUntil));
+    let given = |column| Expr::col((Alias::new("excluded"), column));
+    let from = Expr::case(present().gt(now), present()).finally(now);
+    let mut latest = CaseStatement::new();
+    for Turn { limit, key } in turns {
+        latest = latest.case(given(Column::Key).eq(key), now + (limit.burst - 1) * limit.cost());
+    }
+    let counted = OnConflict::column(Column::Key)
+        .value(Column::BusyUntil, Expr::Case(Box::new(from)).add(given(Column::BusyUntil).sub(now)))
+        .action_and_where(present().lte(Expr::Case(Box::new(latest))))
+        .to_owned();
+    let rows = turns
+        .iter()
+        .map(|Turn { limit, key }| ActiveModel { key: Set(key.clone()), busy_until: Set(now + limit.cost()) });
+    let done = Entity::insert_many(rows).on_conflict(counted).exec_without_returning(txn).await?;
+    Ok(usize::try_from(done) == Ok(turns.len()))
 }
 
 impl Turn {
-    /// `false` when there is no room.
-    async fn count(&self, db: &impl ConnectionTrait, now: i64) -> Result<bool> {
-        let cost = self.limit.cost();
-        let present = || Expr::col((Entity, Column::BusyUntil));
-        let from = Expr::case(present().gt(now), present()).finally(now);
-        let counted = OnConflict::column(Column::Key)
-            .value(Column::BusyUntil, Expr::Case(Box::new(from)).add(cost))
-            .action_and_where(present().lte(now + (self.limit.burst - 1) * cost))
-            .to_owned();
-        let row = ActiveModel { key: Set(self.key.clone()), busy_until: Set(now + cost) };
-        Ok(Entity::insert(row).on_conflict(counted).exec_without_returning(db).await? == 1)
-    }
-
     async fn wait(&self, db: &impl ConnectionTrait, now: i64) -> Result<Duration> {
         let row = Entity::find_by_id(self.key.clone()).one(db).await?;
         let free = row.map_or(now, |row| row.busy_until - (self.limit.burst - 1) * self.limit.cost());
