@@ -12,7 +12,7 @@ use durable_jobs::{Enqueued, entity::job};
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, prelude::DateTimeUtc, sea_query::Expr,
+    QueryOrder, QuerySelect, Select, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::json;
 
@@ -227,11 +227,15 @@ pub(super) async fn payments(txn: &DatabaseTransaction, prefix: &str, wrong: Vec
 /// # Errors
 /// The database does not answer.
 pub async fn open(db: &impl ConnectionTrait, kind: Option<Kind>) -> Result<Vec<Model>> {
-    let mut open = Entity::find().filter(Column::ClosedAt.is_null());
-    if let Some(kind) = kind {
-        open = open.filter(Column::Kind.eq(text(kind)));
+    Ok(are_open(kind).order_by_asc(Column::Id).all(db).await?)
+}
+
+pub(super) fn are_open(kind: Option<Kind>) -> Select<Entity> {
+    let open = Entity::find().filter(Column::ClosedAt.is_null());
+    match kind {
+        Some(kind) => open.filter(Column::Kind.eq(text(kind))),
+        None => open,
     }
-    Ok(open.order_by_asc(Column::Id).all(db).await?)
 }
 
 pub(super) async fn open_one(db: &impl ConnectionTrait, kind: Kind, subject: &str) -> Result<Option<Model>> {

@@ -79,12 +79,7 @@ pub(in crate::models) async fn follow(ctx: &AppContext, txn: &DatabaseTransactio
 }
 
 /// A picture has come, whatever was said of its model before: the key that made it may use it, and somebody gets pictures.
-/// Asked behind the commit: nobody waits for the key meanwhile.
-pub(in crate::models) async fn served(ctx: &AppContext, leased: &Leased) -> Result<()> {
-    // Nearly always nothing was said.
-    if alerts::open(&ctx.db, Some(Kind::ModelGone)).await?.is_empty() {
-        return Ok(());
-    }
+pub(super) async fn served(ctx: &AppContext, leased: &Leased) -> Result<()> {
     let txn = begin(&ctx.db).await?;
     let now = clock::now(&txn).await?;
     key_exclusions::Entity::update_many()

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use loco_rs::{Result, app::AppContext};
+use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, QueryTrait,
     prelude::DateTimeUtc,
-    sea_query::{CaseStatement, Expr, SimpleExpr},
+    sea_query::{CaseStatement, Expr, Query, SimpleExpr},
 };
 
 use super::{
-    Column, Entity, Leased, Model, State, balance,
+    Column, Entity, Leased, Model, State, balance, exclusions,
     incidents::{self, Strike},
     rules::{self, STRIKES_UNTIL_REVIEW, Verdict, strikes_out},
     transitions::{ASKED_TO_REST, Change},
@@ -19,7 +19,12 @@ use super::{
 use crate::{
     adapters::images::Failure,
     context::Nproxy,
-    models::{_entities::key_leases, activities::Actor, begin, clock},
+    models::{
+        _entities::key_leases,
+        activities::Actor,
+        alerts::{self, Kind},
+        begin, clock,
+    },
     workers::{
         Durable,
         run_task::{Entry, RunTask},
@@ -60,6 +65,28 @@ pub(crate) async fn succeeded(txn: &DatabaseTransaction, leased: &Leased, cost: 
     }
     if let (Some(cost), Some(_)) = (cost, leased.key.balance_micros) {
         balance::spent(txn, leased.key.id, cost).await?;
+    }
+    Ok(())
+}
+
+/// That picture is committed: what waited for one goes on. Asked behind the commit, so that nobody waits for the key meanwhile;
+/// nearly always nothing waited, which is one question.
+pub(in crate::models) async fn delivered(ctx: &AppContext, leased: &Leased) -> Result<()> {
+    let provider = &leased.key.provider;
+    let asked = Query::select()
+        .expr_as(Expr::exists(incidents::accused(provider).into_query()), "is_accused")
+        .expr_as(Expr::exists(alerts::are_open(Some(Kind::ModelGone)).into_query()), "is_missed")
+        .to_owned();
+    let waits = ctx.db.query_one(&asked).await?.ok_or(Error::NotFound)?;
+    let is_incident = match leased.incident_id {
+        Some(probed) => incidents::proved(ctx, probed, leased).await?,
+        None => false,
+    };
+    if !is_incident && waits.try_get("", "is_accused")? {
+        incidents::judge(ctx, provider).await?;
+    }
+    if waits.try_get("", "is_missed")? {
+        exclusions::served(ctx, leased).await?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use durable_jobs::tx::Transaction;
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, prelude::DateTimeUtc, sea_query::Expr,
+    QueryFilter, QueryOrder, QuerySelect, Select, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::json;
 
@@ -55,8 +55,9 @@ impl Incident {
         Ok(taken.rows_affected == 1)
     }
 
-    pub(super) fn next_probe(&self) -> DateTimeUtc {
-        self.probed_at + PROBE_EVERY
+    /// Until when nothing is asked of the provider, if that is still to come.
+    pub(super) fn rests(&self, now: DateTimeUtc) -> Option<DateTimeUtc> {
+        Some(self.probed_at + PROBE_EVERY).filter(|until| *until > now)
     }
 }
 
@@ -165,25 +166,21 @@ impl Suspects {
     }
 }
 
-/// A picture has arrived and is committed: the end of an incident whose probe it was, and the moment to judge keys that
-/// wait for it.
-pub(crate) async fn delivered(ctx: &AppContext, leased: &Leased) -> Result<()> {
-    let provider = &leased.key.provider;
-    if let Some(probed) = leased.incident_id
-        && let Some(incident) = open(&ctx.db, provider).await?
-    {
-        if probed == incident.id {
-            close(ctx, &incident, leased).await?;
-        }
-        return Ok(());
+/// The end of an incident whose probe has brought a picture; `false` when there is no incident.
+pub(super) async fn proved(ctx: &AppContext, probed: i64, leased: &Leased) -> Result<bool> {
+    let Some(incident) = open(&ctx.db, &leased.key.provider).await? else { return Ok(false) };
+    if probed == incident.id {
+        close(ctx, &incident, leased).await?;
     }
-    let waiting = Keys::find()
+    Ok(true)
+}
+
+/// Keys that wait for somebody else's picture to be judged by.
+pub(super) fn accused(provider: &str) -> Select<Keys> {
+    Keys::find()
         .filter(Key::Provider.eq(provider))
         .filter(Key::State.eq(State::Cooldown))
         .filter(Key::ConsecutiveFailures.gt(STRIKES_UNTIL_REVIEW))
-        .one(&ctx.db)
-        .await?;
-    if waiting.is_some() { judge(ctx, provider).await } else { Ok(()) }
 }
 
 /// The largest group that failed in the same way, if it is large enough.

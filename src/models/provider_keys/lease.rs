@@ -89,11 +89,16 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
             None => why_none(&ctx.db, wish, now).await,
         };
     }
-    let incident = incidents::open(&ctx.db, wish.provider).await?;
-    if let Some(incident) = incident.as_ref().filter(|incident| incident.next_probe() > now) {
-        return Ok(Lease::Wait { until: Some(incident.next_probe()) });
+    if wish.has_waited
+        && let Some(until) = incidents::open(&ctx.db, wish.provider).await?.and_then(|incident| incident.rests(now))
+    {
+        return Ok(Lease::Wait { until: Some(until) });
     }
     let txn = begin(&ctx.db).await?;
+    let incident = incidents::open(&txn, wish.provider).await?;
+    if let Some(until) = incident.as_ref().and_then(|incident| incident.rests(now)) {
+        return Ok(Lease::Wait { until: Some(until) });
+    }
     if let Some(incident) = &incident
         && !incident.permit(&txn, now).await?
     {
