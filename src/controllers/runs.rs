@@ -51,10 +51,9 @@ impl FromRequestParts<AppContext> for Changed {
 async fn show(
     State(ctx): State<AppContext>,
     _: Changed,
-    OwnRun(run, generation): OwnRun,
+    OwnRun(run, generation, conversation): OwnRun,
     request: Request,
 ) -> Result<Response> {
-    let conversation = generation.conversation(&ctx.db).await?.ok_or(Error::NotFound)?;
     if !is_htmx(request.headers()) {
         let url = views::conversations::url(&conversation);
         return Ok(Redirect::to(&format!("{url}#turn-{}", generation.pid)).into_response());
@@ -78,7 +77,11 @@ async fn show(
 }
 
 /// The person wants no more of it.
-async fn cancel(State(ctx): State<AppContext>, OwnRun(run, generation): OwnRun, page: PageLater) -> Result<Response> {
+async fn cancel(
+    State(ctx): State<AppContext>,
+    OwnRun(run, generation, _): OwnRun,
+    page: PageLater,
+) -> Result<Response> {
     run.cancel(&ctx).await?;
     turns::answer(&ctx, page, generation).await
 }

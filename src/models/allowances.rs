@@ -212,7 +212,12 @@ impl Model {
     /// left, because it may come back.
     #[must_use]
     pub fn is_low(&self) -> bool {
-        self.kind() == Kind::Quota && self.posted * 5 <= self.granted
+        self.is_low_with(self.posted)
+    }
+
+    /// Would it be low if so much were left?
+    pub(super) fn is_low_with(&self, posted: i64) -> bool {
+        self.kind() == Kind::Quota && posted * 5 <= self.granted
     }
 
     /// Judged by the clock, by the write-off and by the taking back, whichever came first.
@@ -229,6 +234,24 @@ impl Model {
     #[must_use]
     pub fn ended_at(&self) -> Option<DateTimeUtc> {
         [self.revoked_at, self.expires_at].into_iter().flatten().min()
+    }
+
+    /// Moves both sums of an allowance as one movement says, however they stand, and writes down why; how it stands then.
+    pub(super) async fn move_one(
+        txn: &DatabaseTransaction,
+        id: i64,
+        movement: Movement,
+        actor: &Actor,
+    ) -> Result<Self> {
+        let moved = Entity::update_many()
+            .col_expr(Column::Available, Expr::col(Column::Available).add(movement.available_delta()))
+            .col_expr(Column::Posted, Expr::col(Column::Posted).add(movement.posted_delta()))
+            .filter(Column::Id.eq(id))
+            .exec_with_returning(txn)
+            .await?;
+        let after = moved.into_iter().next().ok_or(Error::NotFound)?;
+        ledger_entries::append(txn, &after, movement, actor).await?;
+        Ok(after)
     }
 
     /// Moves both sums and writes down why, movement by movement, with the ends as they stand in `self`, which is locked:

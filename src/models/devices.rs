@@ -22,8 +22,8 @@ use super::{
 use crate::{adapters::push::Target, context::Nproxy};
 
 pub use super::_entities::devices::Model;
-pub(super) use telling::soon;
 pub use telling::{deliver, tell};
+pub(super) use telling::{somebody_listens, soon};
 
 /// What the browser says when its person agrees: where its push service takes messages, and what it reads them with.
 #[derive(Deserialize)]

@@ -106,19 +106,19 @@ pub async fn settle(txn: &DatabaseTransaction, run_id: i64, delivered: i64, requ
     let Some(hold) = won.into_iter().next() else { return Ok(false) };
     let captured = hold.captured_amount;
     let released = hold.amount - captured;
-    let allowance = allowances::locked(txn, hold.allowance_id).await?;
+    let capture = || Movement::new(ledger_entries::Kind::Capture, format!("capture:{run_id}"), 0, -captured).of(&hold);
+    let allowance = if released == 0 {
+        // What is paid is paid, whatever became of the allowance.
+        allowances::Model::move_one(txn, hold.allowance_id, capture(), &Actor::System).await?
+    } else {
+        let allowance = allowances::locked(txn, hold.allowance_id).await?;
+        let release = Movement::new(ledger_entries::Kind::Release, format!("release:{run_id}"), released, 0).of(&hold);
+        let taken = allowance.closed(now).map(|closed| closed.takes(released, run_id).of(&hold));
+        let movements = (captured > 0).then(capture).into_iter().chain([release]).chain(taken);
+        allowance.post(txn, movements.collect(), &Actor::System).await?
+    };
     let closed = allowance.closed(now);
-    let mut movements = Vec::new();
-    if captured > 0 {
-        movements.push(Movement::new(ledger_entries::Kind::Capture, format!("capture:{run_id}"), 0, -captured));
-    }
-    if released > 0 {
-        movements.push(Movement::new(ledger_entries::Kind::Release, format!("release:{run_id}"), released, 0));
-        movements.extend(closed.map(|closed| closed.takes(released, run_id)));
-    }
-    let movements = movements.into_iter().map(|movement| movement.of(&hold)).collect();
-    let was_low = allowance.is_low();
-    let allowance = allowance.post(txn, movements, &Actor::System).await?;
+    let was_low = allowance.is_low_with(allowance.posted + captured);
     if closed.is_none() && !was_low && allowance.is_low() {
         tell_low(txn, &allowance).await?;
     }

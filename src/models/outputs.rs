@@ -25,20 +25,34 @@ pub enum State {
 
 /// One empty place per picture asked for, counted from 1.
 pub(super) async fn lay_out(txn: &DatabaseTransaction, run_id: i64, count: i64) -> Result<()> {
-    let places = (1..=count).map(|position| ActiveModel {
-        run_id: Set(run_id),
-        position: Set(position),
+    let places = Place::all(run_id, count).into_iter().map(|place| ActiveModel {
+        run_id: Set(place.run_id),
+        position: Set(place.position),
         state: Set(text(State::Waiting)),
         ..Default::default()
     });
-    Entity::insert_many(places).exec(txn).await?;
+    Entity::insert_many(places).exec_without_returning(txn).await?;
     Ok(())
+}
+
+/// Where a picture of a run belongs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub run_id: i64,
+    /// Counted from 1.
+    pub position: i64,
 }
 
 /// # Errors
 /// The database does not answer.
 pub async fn of_runs(db: &impl ConnectionTrait, run_ids: Vec<i64>) -> Result<Vec<Model>> {
     Ok(Entity::find().filter(Column::RunId.is_in(run_ids)).order_by_asc(Column::Position).all(db).await?)
+}
+
+/// Those that are still to be filled.
+pub(super) async fn waiting(db: &impl ConnectionTrait, run_id: i64) -> Result<Vec<Place>> {
+    let waiting = of_runs(db, vec![run_id]).await?.into_iter().filter(|place| place.state() == State::Waiting);
+    Ok(waiting.map(|place| Place { run_id, position: place.position }).collect())
 }
 
 impl Model {
@@ -52,23 +66,31 @@ impl Model {
     pub fn reason(&self) -> Option<Reason> {
         self.failure.as_ref().and_then(|failure| Reason::try_from_value(failure).ok())
     }
+}
+
+impl Place {
+    /// All places of a run.
+    pub(super) fn all(run_id: i64, count: i64) -> Vec<Self> {
+        (1..=count).map(|position| Self { run_id, position }).collect()
+    }
 
     /// Is it still to be filled? Asked of the database: another process may have done it.
-    pub(super) async fn is_waiting(&self, db: &impl ConnectionTrait) -> Result<bool> {
+    pub(super) async fn is_waiting(self, db: &impl ConnectionTrait) -> Result<bool> {
         is_waiting(db, self.run_id, self.position).await
     }
 
-    /// `waiting → done`, as it is then; `None` when the place is taken or given up already.
-    pub(super) async fn fill(&self, txn: &DatabaseTransaction, asset_id: i64) -> Result<Option<Self>> {
-        let mut won = Entity::update_many()
+    /// `waiting → done`; `false` when it is taken or given up already.
+    pub(super) async fn fill(self, txn: &DatabaseTransaction, asset_id: i64) -> Result<bool> {
+        let filled = Entity::update_many()
             .col_expr(Column::State, Expr::value(text(State::Done)))
             .col_expr(Column::AssetId, Expr::value(asset_id))
             .col_expr(Column::FinishedAt, Expr::value(clock::now(txn).await?))
-            .filter(Column::Id.eq(self.id))
+            .filter(Column::RunId.eq(self.run_id))
+            .filter(Column::Position.eq(self.position))
             .filter(Column::State.eq(State::Waiting))
-            .exec_with_returning(txn)
+            .exec(txn)
             .await?;
-        Ok(won.pop())
+        Ok(filled.rows_affected == 1)
     }
 }
 

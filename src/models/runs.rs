@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use super::{
     _entities::{
-        conversations, generations, holds as hold_rows, materials,
+        conversations, generations, holds as hold_rows, materials, outputs as output_rows,
         runs::{ActiveModel, Column, Entity, Relation},
         users,
     },
@@ -85,6 +85,9 @@ pub enum Reason {
 /// Everything that the run needs, as it was when it was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Snapshot {
+    /// Whose pictures they are; `None` from before this was written down.
+    #[serde(default)]
+    pub user_id: Option<i64>,
     pub provider: String,
     pub wire_model: String,
     pub prompt: String,
@@ -117,6 +120,7 @@ pub(super) async fn queue(
 ) -> Result<Option<Model>> {
     let now = clock::now(txn).await?;
     let snapshot = Snapshot {
+        user_id: Some(generation.user_id),
         provider: plan.model.provider.clone(),
         wire_model: plan.model.wire_model.clone(),
         prompt: plan.prompt.clone(),
@@ -168,7 +172,7 @@ pub async fn live_of(db: &impl ConnectionTrait, user_id: i64) -> Result<u64> {
         .await?)
 }
 
-/// One of the person's own, with what was asked for; a stranger's is simply not found.
+/// One of the person's own, with what was asked for and where; a stranger's is simply not found.
 ///
 /// # Errors
 /// The database does not answer.
@@ -176,16 +180,16 @@ pub async fn own(
     db: &impl ConnectionTrait,
     user: &users::Model,
     pid: Uuid,
-) -> Result<Option<(Model, generations::Model)>> {
+) -> Result<Option<(Model, generations::Model, conversations::Model)>> {
     let found = Entity::find()
         .find_also_related(generations::Entity)
-        .join(JoinType::LeftJoin, generations::Relation::Conversations.def())
+        .find_also(generations::Entity, conversations::Entity)
         .filter(Column::Pid.eq(pid))
         .filter(generations::Column::UserId.eq(user.id))
         .filter(conversations::Column::DeletedAt.is_null())
         .one(db)
         .await?;
-    Ok(found.and_then(|(run, generation)| Some((run, generation?))))
+    Ok(found.and_then(|(run, generation, conversation)| Some((run, generation?, conversation?))))
 }
 
 /// All runs of these generations; of each, the newest last.
@@ -199,6 +203,26 @@ pub async fn of_generations(db: &impl ConnectionTrait, generation_ids: Vec<i64>)
         .order_by_asc(Column::Number)
         .all(db)
         .await?)
+}
+
+/// The same with their places: of each run, in order.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn with_places(
+    db: &impl ConnectionTrait,
+    generation_ids: Vec<i64>,
+) -> Result<(Vec<Model>, Vec<outputs::Model>)> {
+    let found = Entity::find()
+        .find_with_related(output_rows::Entity)
+        .filter(Column::GenerationId.is_in(generation_ids))
+        .order_by_asc(Column::GenerationId)
+        .order_by_asc(Column::Number)
+        .order_by_asc(output_rows::Column::Position)
+        .all(db)
+        .await?;
+    let (runs, places): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    Ok((runs, places.into_iter().flatten().collect()))
 }
 
 /// The person has seen how those of these ended that are over, or is told: claimed once. `true` when one of them was news.

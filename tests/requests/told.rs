@@ -40,6 +40,8 @@ async fn one_who_is_away_is_told_once() {
     let other = app.sign_in("bo").await;
     other.ask("a hill", &[]).await;
     assert_eq!(self::told(&app).await.len(), 1, "who did not agree is not told, and nobody else is");
+    let open = app.count("SELECT COUNT(*) FROM runs WHERE finished_at IS NOT NULL AND noticed_at IS NULL").await;
+    assert_eq!(open, 0, "what nobody is to be told of needs no notice");
     app.finish().await;
 }
 

@@ -17,7 +17,7 @@ use crate::{
         assets, clock,
         conversations::{self, TURNS},
         generations::{self, Submission},
-        outputs, runs, users,
+        runs, users,
     },
     views::{
         self,
@@ -26,12 +26,11 @@ use crate::{
     },
 };
 
-/// Everything that a page of turns shows, in five queries whatever their number, and one more per model under way and per
+/// Everything that a page of turns shows, in four queries whatever their number, and one more per model under way and per
 /// run in line.
 pub async fn rows(ctx: &AppContext, generations: Vec<generations::Model>) -> Result<turns::Rows> {
     let ids: Vec<i64> = generations.iter().map(|g| g.id).collect();
-    let runs = runs::of_generations(&ctx.db, ids).await?;
-    let places = outputs::of_runs(&ctx.db, runs.iter().map(|run| run.id).collect()).await?;
+    let (runs, places) = runs::with_places(&ctx.db, ids).await?;
     let pictures = assets::by_ids(&ctx.db, places.iter().filter_map(|place| place.asset_id).collect()).await?;
     let sources = generations::sources(&ctx.db, &generations).await?;
     let mut paces = BTreeMap::new();

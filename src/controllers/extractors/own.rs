@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub struct OwnConversation(pub conversations::Model);
-pub struct OwnRun(pub runs::Model, pub generations::Model);
+pub struct OwnRun(pub runs::Model, pub generations::Model, pub conversations::Model);
 pub struct OwnGeneration(pub generations::Model);
 pub struct OwnAsset(pub assets::Model);
 pub struct OwnSession(pub sessions::Model);
@@ -44,7 +44,8 @@ impl FromRequestParts<AppContext> for OwnRun {
 
     async fn from_request_parts(parts: &mut Parts, ctx: &AppContext) -> Result<Self, Response> {
         let (user, pid) = person_and_pid(parts, ctx).await?;
-        found(runs::own(&ctx.db, &user, pid).await).map(|(run, generation)| Self(run, generation))
+        let own = found(runs::own(&ctx.db, &user, pid).await);
+        own.map(|(run, generation, conversation)| Self(run, generation, conversation))
     }
 }
 

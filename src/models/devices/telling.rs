@@ -7,7 +7,10 @@ use std::{slice, time::Duration};
 use chrono::TimeDelta;
 use durable_jobs::Enqueued;
 use loco_rs::{Error, Result, app::AppContext};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Query};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait, Query, SimpleExpr},
+};
 use serde_json::json;
 
 use super::{Column, Entity, Model, listening};
@@ -15,7 +18,10 @@ use crate::{
     adapters::push::{Failure, Message},
     context::Nproxy,
     models::{
-        _entities::{self, generations::Column as Asked},
+        _entities::{
+            generations::{Column as Asked, Entity as Asks},
+            runs::{Column as Run, Entity as Runs},
+        },
         begin, clock, generations, push_keys, runs,
     },
     workers::{
@@ -31,17 +37,20 @@ const LOOKED_FOR: Duration = Duration::from_secs(6);
 /// After that it is no news.
 const NEWS: TimeDelta = TimeDelta::hours(6);
 
-/// In the transaction that ends a run: somebody who wants to hear of it will, unless they have seen it by then.
-pub(in crate::models) async fn soon(txn: &impl ConnectionTrait, run: &runs::Model) -> Result<Option<Enqueued>> {
-    let whose = Query::select()
-        .column(Asked::UserId)
-        .from(_entities::generations::Entity)
-        .and_where(Asked::Id.eq(run.generation_id))
+/// Of a row of `runs`: does its person want to hear of it, anywhere?
+pub(in crate::models) fn somebody_listens() -> SimpleExpr {
+    let theirs = Query::select()
+        .expr(Expr::val(1))
+        .from(Entity)
+        .inner_join(Asks, Expr::col((Asks, Asked::UserId)).equals((Entity, Column::UserId)))
+        .and_where(Expr::col((Asks, Asked::Id)).equals((Runs, Run::GenerationId)))
         .take();
-    if Entity::find().filter(Column::UserId.in_subquery(whose)).count(txn).await? == 0 {
-        return Ok(None);
-    }
-    Ok(Some(TellDevices::enqueue_in(txn, &Ended { run: run.id }, LOOKED_FOR).await?))
+    Expr::exists(theirs)
+}
+
+/// In the transaction that ends a run: whoever wants to hear of it will, unless they have seen it by then.
+pub(in crate::models) async fn soon(txn: &impl ConnectionTrait, run: &runs::Model) -> Result<Enqueued> {
+    TellDevices::enqueue_in(txn, &Ended { run: run.id }, LOOKED_FOR).await
 }
 
 /// A message for each browser of the person, unless they have seen how the run ended.

@@ -17,7 +17,8 @@ use crate::{
     models::{
         assets::picture,
         attempts::{self, Via},
-        begin, measures, outputs,
+        begin, measures,
+        outputs::Place,
         provider_keys::{self, Leased, health, incidents},
     },
 };
@@ -59,7 +60,7 @@ pub(super) async fn call(
     ctx: &AppContext,
     run: &Model,
     brief: &Brief,
-    place: &outputs::Model,
+    place: Place,
     leased: &Leased,
     time_left: Duration,
     tries: &mut Tries,

@@ -9,8 +9,9 @@ use crate::{
     context::Nproxy,
     models::{
         assets::{self, Origin, picture::Picture},
-        attempts, begin, outputs,
-        provider_keys::{Leased, exclusions, health, incidents},
+        attempts, begin,
+        outputs::Place,
+        provider_keys::{Leased, health},
         proxies,
     },
 };
@@ -19,7 +20,7 @@ use crate::{
 pub(super) struct Made<'a> {
     pub run: &'a Model,
     pub user_id: i64,
-    pub place: &'a outputs::Model,
+    pub place: Place,
     pub leased: &'a Leased,
     /// The proxy that carried it.
     pub proxy: Option<&'a proxies::Model>,
@@ -44,7 +45,7 @@ struct Kept {
 
 impl Made<'_> {
     pub(super) async fn deliver(&self, ctx: &AppContext, picture: Picture) -> Result<Delivery> {
-        let stored = match assets::store(ctx, &format!("outputs/{}", self.run.pid), picture).await {
+        let stored = match assets::store(ctx, "outputs", picture).await {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::error!(run.id = self.run.id, %error, "a picture could not be stored");
@@ -68,8 +69,7 @@ impl Made<'_> {
         if let Some(ended) = kept.ended {
             self.run.has_ended(ctx, ended).await;
         }
-        incidents::delivered(ctx, self.leased).await?;
-        exclusions::served(ctx, self.leased).await?;
+        health::delivered(ctx, self.leased).await?;
         ctx.parts().key_freed().notify_one();
         Ok(Delivery::Kept { is_over })
     }
@@ -89,14 +89,24 @@ impl Made<'_> {
 
     /// `None` when the run is over, the place taken, or the lease lost: then nothing of it may stay.
     async fn keep(&self, ctx: &AppContext, txn: &DatabaseTransaction, stored: &assets::Stored) -> Result<Option<Kept>> {
-        if !self.leased.release(txn).await? || !self.run.progressed(txn, 1).await? {
+        if !self.leased.release(txn).await? {
+            return Ok(None);
+        }
+        // The run before its places, as everybody takes them. Of a single picture it is known already that it ends it.
+        let closed = if self.run.outputs_requested == 1 { self.run.succeed(txn).await? } else { None };
+        if closed.is_none() && !self.run.progressed(txn, 1).await? {
             return Ok(None);
         }
         let asset = stored.keep(txn, self.user_id, Origin::Output).await?;
-        let Some(filled) = self.place.fill(txn, asset.id).await? else { return Ok(None) };
+        if !self.place.fill(txn, asset.id).await? {
+            return Ok(None);
+        }
         let cost = self.cost(ctx);
         self.attempt.close(txn, Ok(()), cost).await?;
-        let ended = self.run.end_if_complete(txn, filled).await?;
+        let ended = match closed {
+            Some(closed) => Some(self.run.conclude(txn, closed).await?),
+            None => self.run.end_if_complete(txn).await?,
+        };
         // What many share is locked last, and not for long.
         if let Some(proxy) = self.proxy {
             proxy.note(ctx, txn, None).await?;

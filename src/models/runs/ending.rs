@@ -2,9 +2,13 @@
 
 use durable_jobs::Enqueued;
 use loco_rs::{Error, Result, app::AppContext};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
+    prelude::DateTimeUtc,
+    sea_query::{Expr, SimpleExpr},
+};
 
-use super::{Column, Entity, Model, Reason, State};
+use super::{Column, Entity, Model, Reason, State, is_live};
 use crate::{
     context::Nproxy,
     models::{attempts, begin, clock, devices, holds, outputs, provider_keys, text},
@@ -16,6 +20,21 @@ pub(super) struct Ended {
     delivered: i64,
     /// Who hears of it.
     told: Option<Enqueued>,
+}
+
+/// What a run comes to.
+struct Sum {
+    state: State,
+    failure: Option<String>,
+    delivered: i64,
+    /// The person brought the end, so nobody need be told of it.
+    is_known: bool,
+}
+
+/// A run whose row says how it has ended; what follows from that is still to be done.
+pub(super) struct Closed {
+    sum: Sum,
+    is_told: bool,
 }
 
 impl Model {
@@ -50,16 +69,14 @@ impl Model {
         Ok(true)
     }
 
-    /// The end, if no place waits any more: the last picture brings it, which is in `filled`. The row is locked.
-    pub(super) async fn end_if_complete(
-        &self,
-        txn: &DatabaseTransaction,
-        filled: outputs::Model,
-    ) -> Result<Option<Ended>> {
-        let places = match self.outputs_requested {
-            1 => vec![filled],
-            _ => outputs::of_runs(txn, vec![self.id]).await?,
-        };
+    /// The only picture that was asked for: with it the run has succeeded. `None` when it is final already.
+    pub(super) async fn succeed(&self, txn: &DatabaseTransaction) -> Result<Option<Closed>> {
+        self.close(txn, Sum { state: State::Succeeded, failure: None, delivered: 1, is_known: false }, 1).await
+    }
+
+    /// The end, if no place waits any more: the last picture brings it. The row is locked.
+    pub(super) async fn end_if_complete(&self, txn: &DatabaseTransaction) -> Result<Option<Ended>> {
+        let places = outputs::of_runs(txn, vec![self.id]).await?;
         if places.iter().any(|place| place.state() == outputs::State::Waiting) {
             return Ok(None);
         }
@@ -74,7 +91,6 @@ impl Model {
         leftover: Reason,
         given_up: u64,
     ) -> Result<Ended> {
-        attempts::close_abandoned(txn, self.id, None).await?;
         let done = places.iter().filter(|place| place.state() == outputs::State::Done).count();
         let delivered = i64::try_from(done).map_err(Error::wrap)?;
         let (state, failure) = match delivered {
@@ -82,16 +98,40 @@ impl Model {
             0 => (State::Failed, places.iter().find_map(|place| place.failure.clone())),
             _ => (State::Succeeded, None),
         };
-        Entity::update_many()
-            .col_expr(Column::State, Expr::value(text(state)))
-            .col_expr(Column::Failure, Expr::value(failure))
-            .col_expr(Column::FinishedAt, Expr::value(clock::now(txn).await?))
-            .filter(Column::Id.eq(self.id))
-            .exec(txn)
-            .await?;
-        holds::settle(txn, self.id, delivered, self.outputs_requested).await?;
-        let told = if leftover == Reason::Canceled { None } else { devices::soon(txn, self).await? };
-        Ok(Ended { state, delivered, told })
+        let sum = Sum { state, failure, delivered, is_known: leftover == Reason::Canceled };
+        let closed = self.close(txn, sum, 0).await?;
+        let closed = closed.ok_or_else(|| Error::Message(format!("run {} ended under its lock", self.id)))?;
+        self.conclude(txn, closed).await
+    }
+
+    /// Writes down how it has ended, with `brought` pictures more than were counted so far. `None` when it is final already.
+    async fn close(&self, txn: &DatabaseTransaction, sum: Sum, brought: i64) -> Result<Option<Closed>> {
+        let now = clock::now(txn).await?;
+        // What nobody is to be told of counts as noticed.
+        let noticed: SimpleExpr = match sum.is_known {
+            true => Expr::value(now),
+            false => Expr::case(devices::somebody_listens(), Expr::value(None::<DateTimeUtc>)).finally(now).into(),
+        };
+        let mut closing = Entity::update_many()
+            .col_expr(Column::State, Expr::value(text(sum.state)))
+            .col_expr(Column::Failure, Expr::value(sum.failure.clone()))
+            .col_expr(Column::FinishedAt, Expr::value(now))
+            .col_expr(Column::NoticedAt, noticed);
+        if brought > 0 {
+            closing = closing
+                .col_expr(Column::OutputsDelivered, Expr::col(Column::OutputsDelivered).add(brought))
+                .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+        }
+        let closed = closing.filter(Column::Id.eq(self.id)).filter(is_live()).exec_with_returning(txn).await?.pop();
+        Ok(closed.map(|run| Closed { sum, is_told: run.noticed_at.is_none() }))
+    }
+
+    /// What follows from the end: calls that nobody sees the end of, the hold, and who hears of it.
+    pub(super) async fn conclude(&self, txn: &DatabaseTransaction, Closed { sum, is_told }: Closed) -> Result<Ended> {
+        attempts::close_abandoned(txn, self.id, None).await?;
+        holds::settle(txn, self.id, sum.delivered, self.outputs_requested).await?;
+        let told = if is_told { Some(devices::soon(txn, self).await?) } else { None };
+        Ok(Ended { state: sum.state, delivered: sum.delivered, told })
     }
 
     /// That is committed: the world hears of it.

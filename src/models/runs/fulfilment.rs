@@ -17,7 +17,8 @@ use crate::{
     adapters::images::{Failure, InputImage, Provider, Request},
     context::Nproxy,
     models::{
-        assets, attempts, begin, clock, generations, measures, outputs,
+        assets, attempts, begin, clock, generations, measures,
+        outputs::{self, Place},
         provider_keys::{self, Lease, Leased, STOOD_STILL, Wish, health, rules::AMBIGUOUS_BUDGET},
         proxies,
     },
@@ -40,11 +41,15 @@ pub async fn fulfil(ctx: &AppContext, run_id: i64) -> Result<()> {
         run.settle(ctx, Reason::Source).await?;
         return Ok(());
     };
-    let places = outputs::of_runs(&ctx.db, vec![run.id]).await?;
-    let waiting = places.into_iter().filter(|place| place.state() == outputs::State::Waiting);
+    let waiting = match start {
+        Start::Fresh => Place::all(run.id, run.outputs_requested),
+        Start::Again => outputs::waiting(&ctx.db, run.id).await?,
+    };
     // All of them to their end, even if one finds something of ours broken: what is under way may be billed.
     let mut is_over = false;
-    for filled in join_all(waiting.map(|place| Box::pin(fill(ctx, &run, &brief, place, start, began)))).await {
+    for filled in
+        join_all(waiting.into_iter().map(|place| Box::pin(fill(ctx, &run, &brief, place, start, began)))).await
+    {
         is_over |= filled?;
     }
     if !is_over {
@@ -82,13 +87,16 @@ impl Brief {
             }
             None => None,
         };
-        let generation = generations::by_id(&ctx.db, run.generation_id).await?;
-        Ok(Some(Self { snapshot, provider, user_id: generation.user_id, source }))
+        let user_id = match snapshot.user_id {
+            Some(id) => id,
+            None => generations::by_id(&ctx.db, run.generation_id).await?.user_id,
+        };
+        Ok(Some(Self { snapshot, provider, user_id, source }))
     }
 
-    fn wish(&self, run: &Model, place: &outputs::Model, has_waited: bool, alone: Option<Instant>) -> Wish<'_> {
+    fn wish(&self, place: Place, has_waited: bool, alone: Option<Instant>) -> Wish<'_> {
         let Snapshot { provider, wire_model, .. } = &self.snapshot;
-        Wish { provider, wire_model, run_id: run.id, position: place.position, has_waited, alone }
+        Wish { provider, wire_model, run_id: place.run_id, position: place.position, has_waited, alone }
     }
 
     pub(super) fn request(&self) -> Request<'_> {
@@ -111,7 +119,7 @@ async fn fill(
     ctx: &AppContext,
     run: &Model,
     brief: &Brief,
-    place: outputs::Model,
+    place: Place,
     start: Start,
     mut seen: Instant,
 ) -> Result<bool> {
@@ -122,7 +130,7 @@ async fn fill(
     let mut has_waited = false;
     loop {
         let Some(time_left) = run.time_left(ctx).await? else {
-            return give_up(ctx, run, &place, Reason::Deadline).await;
+            return give_up(ctx, run, place, Reason::Deadline).await;
         };
         is_alone &= seen.elapsed() < STOOD_STILL;
         seen = Instant::now();
@@ -132,11 +140,11 @@ async fn fill(
             return Ok(false);
         }
         if is_alone && tries.ambiguous > AMBIGUOUS_BUDGET {
-            return give_up(ctx, run, &place, Reason::Unavailable).await;
+            return give_up(ctx, run, place, Reason::Unavailable).await;
         }
         let asked = Instant::now();
         let mut leased =
-            match provider_keys::lease(ctx, brief.wish(run, &place, has_waited, is_alone.then_some(seen))).await? {
+            match provider_keys::lease(ctx, brief.wish(place, has_waited, is_alone.then_some(seen))).await? {
                 Lease::Granted(leased) => {
                     measures::picked(asked.elapsed());
                     leased
@@ -147,7 +155,7 @@ async fn fill(
                         None => ASK_AGAIN,
                     };
                     if pause >= time_left {
-                        return give_up(ctx, run, &place, Reason::Unavailable).await;
+                        return give_up(ctx, run, place, Reason::Unavailable).await;
                     }
                     // In short steps: a key may be freed elsewhere, or added, meanwhile.
                     let _woken = timeout(pause.min(Duration::from_secs(1)), ctx.parts().key_freed().notified()).await;
@@ -156,7 +164,7 @@ async fn fill(
                 }
                 Lease::Exhausted => {
                     measures::exhausted();
-                    return give_up(ctx, run, &place, Reason::Unavailable).await;
+                    return give_up(ctx, run, place, Reason::Unavailable).await;
                 }
             };
         if leased.knock_first && !knocked(ctx, &mut leased).await? {
@@ -165,13 +173,13 @@ async fn fill(
         has_waited = false;
         if !is_alone && attempts::ambiguous(&ctx.db, run.id, place.position).await? > AMBIGUOUS_BUDGET {
             free(ctx, &leased).await?;
-            return give_up(ctx, run, &place, Reason::Unavailable).await;
+            return give_up(ctx, run, place, Reason::Unavailable).await;
         }
-        match call(ctx, run, brief, &place, &leased, time_left, &mut tries).await? {
+        match call(ctx, run, brief, place, &leased, time_left, &mut tries).await? {
             Next::Done { is_over } => return Ok(is_over),
             Next::AnotherKey => {}
             Next::Lost => is_alone = false,
-            Next::GiveUp(reason) => return give_up(ctx, run, &place, reason).await,
+            Next::GiveUp(reason) => return give_up(ctx, run, place, reason).await,
         }
     }
 }
@@ -196,7 +204,7 @@ async fn knocked(ctx: &AppContext, leased: &mut Leased) -> Result<bool> {
 }
 
 /// Always `false`: who settles the run ends it.
-async fn give_up(ctx: &AppContext, run: &Model, place: &outputs::Model, reason: Reason) -> Result<bool> {
+async fn give_up(ctx: &AppContext, run: &Model, place: Place, reason: Reason) -> Result<bool> {
     let txn = begin(&ctx.db).await?;
     if outputs::give_up(&txn, run.id, Some(place.position), reason).await? > 0 {
         run.progressed(&txn, 0).await?;
