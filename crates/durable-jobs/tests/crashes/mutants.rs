@@ -120,7 +120,8 @@ impl Script<'_> {
     /// A worker is stopped in the middle of a job, another takes over, and while it works the first one wakes up.
     async fn zombie(&self) -> Fleet {
         let first = Process::start(&self.orders);
-        self.submit(&Wish::new(Kind::Plain, 2_500, 2_500)).await;
+        // The second time it takes longer, so that whoever wakes up comes to his end first, also where everything is slow.
+        self.submit(&Wish::new(Kind::Plain, 2_500, 5_000)).await;
         busy(self.bench, &first).await;
         let mut absence = self.freeze(&first).await;
         let second = Process::start(&self.orders);
