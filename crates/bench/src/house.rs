@@ -140,6 +140,12 @@ impl House {
         self.children.iter().map(|child| seconds(child.id()).0).sum()
     }
 
+    /// How often a thread of our processes has made way for another so far, because it had to wait: what the processor time of
+    /// small questions mostly comes to, and much the same on any machine.
+    pub fn switches(&self) -> f64 {
+        self.children.iter().map(|child| switches(child.id())).sum()
+    }
+
     /// Resident memory of the largest of our processes now, and at most so far; MB.
     pub fn resident(&self) -> (f64, f64) {
         let most = |name| self.children.iter().map(|child| memory(child.id(), name)).fold(0.0, f64::max);
@@ -206,6 +212,12 @@ fn seconds(pid: u32) -> (f64, f64) {
     ((at(11) + at(12)) / TICKS, (at(13) + at(14)) / TICKS)
 }
 
+/// Of all threads that a process has now.
+fn switches(pid: u32) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| number_in(&thread.path().join("status"), "voluntary_ctxt_switches:")).sum()
+}
+
 /// A process with all that it has started.
 fn family(pid: u32) -> f64 {
     let mut parents: HashMap<u32, u32> = HashMap::new();
@@ -225,9 +237,14 @@ pub fn driver() -> f64 {
 }
 
 fn memory(pid: u32, name: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    number_in(Path::new(&format!("/proc/{pid}/status")), name) / 1024.0
+}
+
+/// Of a line that begins with a name.
+fn number_in(file: &Path, name: &str) -> f64 {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0.0)
 }
 
 /// The size of a file, MB.

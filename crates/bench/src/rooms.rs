@@ -59,6 +59,8 @@ struct Spent {
     ours: f64,
     databases: f64,
     driver: f64,
+    /// Not seconds: how often a thread of ours made way.
+    switches: f64,
 }
 
 impl Stay<'_> {
@@ -67,7 +69,8 @@ impl Stay<'_> {
     }
 
     fn spent(&self, house: &House) -> Spent {
-        Spent { ours: house.processor(), databases: self.place.databases(), driver: driver() }
+        let switches = house.switches();
+        Spent { ours: house.processor(), databases: self.place.databases(), driver: driver(), switches }
     }
 
     /// What one house can tell, of these parts.
@@ -139,7 +142,8 @@ impl Stay<'_> {
     ) -> Result<()> {
         self.sandbox.gemini().latency(latency);
         self.sandbox.gemini().still(Some(tiny()?));
-        let (mut cost, mut databases, mut drivers, mut p50, mut p99) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut cost, mut databases, mut drivers, mut switches) = (vec![], vec![], vec![], vec![]);
+        let (mut p50, mut p99) = (vec![], vec![]);
         for _ in 0..self.effort.repeats {
             let last = books.number("SELECT MAX(id) FROM runs").await?;
             let before = self.spent(house);
@@ -153,6 +157,7 @@ impl Stay<'_> {
             cost.push(each(before.ours, after.ours));
             databases.push(each(before.databases, after.databases));
             drivers.push(each(before.driver, after.driver));
+            switches.push(each(before.switches, after.switches) / 1000.0);
             let sql = format!("SELECT created_at, finished_at FROM runs WHERE id > {last} AND state = 'succeeded'");
             let own: Vec<f64> =
                 books.spans(&sql).await?.into_iter().map(|span| span - latency.as_secs_f64() * 1000.0).collect();
@@ -173,6 +178,8 @@ impl Stay<'_> {
             self.figure(&id("p50"), &format!("prompt to final state less upstream, p50, {at}"), median(&p50), "ms"),
             self.figure(&id("p99"), &format!("prompt to final state less upstream, p99, {at}"), median(&p99), "ms"),
         ];
+        let words = format!("how often a thread of ours makes way for another, a generation, {at}");
+        self.figures.push(self.figure(&id("switches"), &words, median(&switches), "").compared(0.2));
         for (figure, bound) in figures.into_iter().zip([Some(4.0), None, None, Some(40.0), Some(150.0)]) {
             self.figures.push(match bound {
                 Some(bound) => figure.at_most(bound),
