@@ -5,7 +5,7 @@
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait,
-    PaginatorTrait, QueryFilter, QueryOrder, prelude::DateTimeUtc, sea_query::Expr,
+    PaginatorTrait, QueryFilter, QueryOrder, Select, prelude::DateTimeUtc, sea_query::Expr,
 };
 use serde_json::json;
 
@@ -37,7 +37,7 @@ pub enum Forgiveness {
 /// # Errors
 /// The database does not answer.
 pub async fn owes(db: &impl ConnectionTrait, user_id: i64) -> Result<bool> {
-    Ok(Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::ClearedAt.is_null()).count(db).await? > 0)
+    Ok(open(user_id).count(db).await? > 0)
 }
 
 /// All debts that a person ever had, oldest first.
@@ -93,7 +93,7 @@ pub(super) async fn incur_late(
 /// nothing to pay it with. The caller has made others wait for this person.
 pub(super) async fn collect(txn: &DatabaseTransaction, user_id: i64, now: DateTimeUtc, actor: &Actor) -> Result<bool> {
     let mut paid = false;
-    for mut debt in open(txn, user_id).await? {
+    for mut debt in open(user_id).order_by_asc(Column::Id).all(txn).await? {
         for allowance in allowances::payable(txn, user_id, debt.unit(), now).await? {
             if debt.outstanding == 0 {
                 break;
@@ -182,9 +182,9 @@ impl Model {
     }
 }
 
-async fn open(db: &impl ConnectionTrait, user_id: i64) -> Result<Vec<Model>> {
-    let owed = Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::ClearedAt.is_null());
-    Ok(owed.order_by_asc(Column::Id).all(db).await?)
+/// What of a person's debts is not cleared.
+pub(super) fn open(user_id: i64) -> Select<Entity> {
+    Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::ClearedAt.is_null())
 }
 
 async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {

@@ -6,8 +6,11 @@ mod ask;
 use durable_jobs::Enqueued;
 use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    ActiveEnum,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait,
+    FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait,
+    sea_query::{Asterisk, Expr, Query, SelectStatement},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,7 +21,7 @@ use super::{
         generations::{ActiveModel, Column, Entity, Relation},
         materials, users,
     },
-    assets, begin, clock, conversations, holds, insert_new_row, runs,
+    assets, begin, clock, conversations, debts, holds, insert_new_row, runs,
     switches::{self, Switch},
     text,
 };
@@ -95,7 +98,7 @@ enum Launch {
 }
 
 /// Runs that one person may have under way at once.
-pub const LIVE_RUNS: u64 = 20;
+pub const LIVE_RUNS: i64 = 20;
 
 /// Starts a generation: conversation, generation, run, hold and job in one transaction, then the hint.
 ///
@@ -148,22 +151,52 @@ async fn launch(
     if !super::users::may_start(txn, user).await? {
         return Ok(Launch::Refused(Submission::Barred));
     }
-    if let Some(says) = switches::says(txn, Switch::GenerationPaused).await? {
+    let gate = Gate::of(txn, user).await?;
+    if let Some(says) = gate.paused {
         return Ok(Launch::Refused(Submission::Paused(says)));
     }
-    if runs::live_of(txn, user.id).await? >= LIVE_RUNS {
+    if gate.live >= LIVE_RUNS {
         return Ok(Launch::Refused(Submission::TooMany));
     }
     if runs::is_crowded(ctx, txn).await? {
         return Ok(Launch::Refused(Submission::Crowded));
     }
     let Some(run) = runs::queue(ctx, txn, generation, plan, number).await? else { return Ok(Launch::Taken) };
-    match holds::hold(txn, user.id, run.id, plan.cost()).await? {
+    let hold = match gate.owes {
+        true => holds::hold(txn, user.id, run.id, plan.cost()).await?,
+        false => holds::set_aside(txn, user.id, run.id, plan.cost()).await?,
+    };
+    match hold {
         holds::Hold::Held(hold) => run.pay_with(txn, &hold).await?,
         holds::Hold::Short => return Ok(Launch::Refused(Submission::Short)),
         holds::Hold::InDebt => return Ok(Launch::Refused(Submission::InDebt)),
     }
     Ok(Launch::Queued(FulfilRun::enqueue(txn, &Order { run: run.id }).await?))
+}
+
+/// What may stand in the way of a run, in one question.
+#[derive(FromQueryResult)]
+struct Gate {
+    /// What people read while nothing begins.
+    paused: Option<String>,
+    /// Runs of the person that somebody works on.
+    live: i64,
+    owes: bool,
+}
+
+impl Gate {
+    /// As it stands behind the lock of the person, which the caller has.
+    async fn of(txn: &DatabaseTransaction, user: &users::Model) -> Result<Self> {
+        let answer = |of: SelectStatement| Expr::SubQuery(None, Box::new(of.into()));
+        let live = runs::live(user.id).select_only().expr(Expr::col(Asterisk).count()).into_query();
+        let asked = Query::select()
+            .expr_as(answer(switches::saying(Switch::GenerationPaused)), "paused")
+            .expr_as(answer(live), "live")
+            .expr_as(Expr::exists(debts::open(user.id).into_query()), "owes")
+            .to_owned();
+        let row = txn.query_one(&asked).await?.ok_or(Error::NotFound)?;
+        Ok(Self::from_query_result(&row, "")?)
+    }
 }
 
 /// The turns of a conversation, oldest first: the newest `limit` of them, or of those before a certain one.

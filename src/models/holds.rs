@@ -54,18 +54,24 @@ pub enum Hold {
     InDebt,
 }
 
-/// Sets the cost of a run aside on the first allowance that can pay all of it. Unless it is `Held`, the caller gives the
-/// transaction up.
+/// Sets the cost of a run aside, unless the person owes something that they cannot pay. Unless it is `Held`, the caller gives
+/// the transaction up.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn hold(txn: &DatabaseTransaction, user_id: i64, run_id: i64, cost: Cost) -> Result<Hold> {
     allowances::one_at_a_time(txn, user_id).await?;
-    // One moment for all of it: what is held at this second was current at this second.
     let now = clock::now(txn).await?;
     if debts::still_owed(txn, user_id, now).await? {
         return Ok(Hold::InDebt);
     }
+    set_aside(txn, user_id, run_id, cost).await
+}
+
+/// Sets the cost of a run aside on the first allowance that can pay all of it. The person is locked, and owes nothing.
+pub(super) async fn set_aside(txn: &DatabaseTransaction, user_id: i64, run_id: i64, cost: Cost) -> Result<Hold> {
+    // One moment for all of it: what is held at this second was current at this second.
+    let now = clock::now(txn).await?;
     for allowance in allowances::current_at(txn, user_id, now).await? {
         let amount = cost.of(allowance.kind());
         let Some(after) = allowance.claim(txn, amount).await? else { continue };

@@ -18,7 +18,7 @@ use sea_orm::{
     ActiveEnum,
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait, JoinType,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
     prelude::DateTimeUtc,
     sea_query::{Expr, SimpleExpr},
 };
@@ -164,12 +164,14 @@ fn is_queued() -> SimpleExpr {
 /// # Errors
 /// The database does not answer.
 pub async fn live_of(db: &impl ConnectionTrait, user_id: i64) -> Result<u64> {
-    Ok(Entity::find()
+    Ok(live(user_id).count(db).await?)
+}
+
+pub(super) fn live(user_id: i64) -> Select<Entity> {
+    Entity::find()
         .join(JoinType::InnerJoin, Relation::Generations.def())
         .filter(generations::Column::UserId.eq(user_id))
         .filter(is_live())
-        .count(db)
-        .await?)
 }
 
 /// One of the person's own, with what was asked for and where; a stranger's is simply not found.

@@ -3,8 +3,11 @@
 
 use loco_rs::{Result, app::AppContext};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait,
-    EnumIter, Iterable, QueryFilter, sea_query::Expr,
+    ActiveEnum,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait, EnumIter, Iterable, QueryFilter,
+    QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, SelectStatement},
 };
 use serde_json::json;
 
@@ -103,6 +106,11 @@ impl Switches {
 /// The database does not answer.
 pub async fn thrown(db: &impl ConnectionTrait) -> Result<Switches> {
     Ok(Switches(Entity::find().all(db).await?))
+}
+
+/// The sentence of one switch, as part of a larger question.
+pub(super) fn saying(switch: Switch) -> SelectStatement {
+    row_of(switch).select_only().column(Column::Says).into_query()
 }
 
 /// The sentence of one switch, when it is thrown.
@@ -213,5 +221,9 @@ pub(super) async fn release_in(
 }
 
 async fn of(db: &impl ConnectionTrait, switch: Switch) -> Result<Option<Model>> {
-    Ok(Entity::find().filter(Column::Name.eq(switch.name())).one(db).await?)
+    Ok(row_of(switch).one(db).await?)
+}
+
+fn row_of(switch: Switch) -> Select<Entity> {
+    Entity::find().filter(Column::Name.eq(switch.name()))
 }

@@ -156,7 +156,7 @@ impl<'a> Walk<'a> {
             ..Ask::default()
         };
         let submission = generations::submit(&self.app.ctx, &self.user, None, ask).await.unwrap();
-        if self.live.len() as u64 >= LIVE_RUNS {
+        if self.live.len() as i64 >= LIVE_RUNS {
             assert!(matches!(submission, Submission::TooMany), "{submission:?}");
             return;
         }
