@@ -8,6 +8,7 @@ mod ending;
 mod fulfilment;
 mod glance;
 mod letting_go;
+mod lookup;
 pub mod recovery;
 mod revelation;
 mod waiting;
@@ -17,9 +18,8 @@ use loco_rs::{Error, Result, app::AppContext};
 use sea_orm::{
     ActiveEnum,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait, JoinType,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
-    prelude::DateTimeUtc,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DeriveActiveEnum, EntityTrait, EnumIter, ExprTrait,
+    PaginatorTrait, QueryFilter,
     sea_query::{Expr, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
@@ -28,9 +28,8 @@ use uuid::Uuid;
 
 use super::{
     _entities::{
-        conversations, generations, holds as hold_rows, materials, outputs as output_rows,
+        generations, holds as hold_rows,
         runs::{ActiveModel, Column, Entity, Relation},
-        users,
     },
     clock,
     generations::Plan,
@@ -43,6 +42,8 @@ pub use crowd::{Crowd, is_crowded};
 pub use fulfilment::fulfil;
 pub use glance::{Glance, glance};
 pub(super) use letting_go::let_go;
+pub use lookup::{by_id, ended_since, latest_of, live_of, named, of_generations, own, with_places};
+pub(super) use lookup::{live, live_in, need};
 pub use revelation::{Revealed, reveal};
 pub use waiting::{AHEAD_MAX, Pace, Paces, ahead, pace, queue_of};
 
@@ -159,74 +160,6 @@ fn is_queued() -> SimpleExpr {
     Expr::cust("runs.state = 'queued'")
 }
 
-/// How many runs of this person somebody still works on.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn live_of(db: &impl ConnectionTrait, user_id: i64) -> Result<u64> {
-    Ok(live(user_id).count(db).await?)
-}
-
-pub(super) fn live(user_id: i64) -> Select<Entity> {
-    Entity::find()
-        .join(JoinType::InnerJoin, Relation::Generations.def())
-        .filter(generations::Column::UserId.eq(user_id))
-        .filter(is_live())
-}
-
-/// One of the person's own, with what was asked for and where; a stranger's is simply not found.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn own(
-    db: &impl ConnectionTrait,
-    user: &users::Model,
-    pid: Uuid,
-) -> Result<Option<(Model, generations::Model, conversations::Model)>> {
-    let found = Entity::find()
-        .find_also_related(generations::Entity)
-        .find_also(generations::Entity, conversations::Entity)
-        .filter(Column::Pid.eq(pid))
-        .filter(generations::Column::UserId.eq(user.id))
-        .filter(conversations::Column::DeletedAt.is_null())
-        .one(db)
-        .await?;
-    Ok(found.and_then(|(run, generation, conversation)| Some((run, generation?, conversation?))))
-}
-
-/// All runs of these generations; of each, the newest last.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn of_generations(db: &impl ConnectionTrait, generation_ids: Vec<i64>) -> Result<Vec<Model>> {
-    Ok(Entity::find()
-        .filter(Column::GenerationId.is_in(generation_ids))
-        .order_by_asc(Column::GenerationId)
-        .order_by_asc(Column::Number)
-        .all(db)
-        .await?)
-}
-
-/// The same with their places: of each run, in order.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn with_places(
-    db: &impl ConnectionTrait,
-    generation_ids: Vec<i64>,
-) -> Result<(Vec<Model>, Vec<outputs::Model>)> {
-    let found = Entity::find()
-        .find_with_related(output_rows::Entity)
-        .filter(Column::GenerationId.is_in(generation_ids))
-        .order_by_asc(Column::GenerationId)
-        .order_by_asc(Column::Number)
-        .order_by_asc(output_rows::Column::Position)
-        .all(db)
-        .await?;
-    let (runs, places): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-    Ok((runs, places.into_iter().flatten().collect()))
-}
-
 /// The person has seen how those of these ended that are over, or is told: claimed once. `true` when one of them was news.
 /// Where none is, nothing is asked.
 ///
@@ -252,77 +185,6 @@ pub async fn notice(db: &impl ConnectionTrait, runs: &[Model]) -> Result<bool> {
 pub fn missing(runs: &[Model], batch_size: i64) -> i64 {
     let delivered: i64 = runs.iter().map(|run| run.outputs_delivered).sum();
     Ord::max(batch_size - delivered, 0)
-}
-
-/// What somebody still works on in a conversation.
-pub(super) async fn live_in(db: &impl ConnectionTrait, conversation_id: i64) -> Result<Vec<Model>> {
-    Ok(Entity::find()
-        .join(JoinType::InnerJoin, Relation::Generations.def())
-        .filter(generations::Column::ConversationId.eq(conversation_id))
-        .filter(is_live())
-        .all(db)
-        .await?)
-}
-
-/// Does a run that somebody works on start from this picture?
-pub(super) async fn need(db: &impl ConnectionTrait, asset_id: i64) -> Result<bool> {
-    let needing = Entity::find()
-        .join(JoinType::InnerJoin, Relation::Generations.def())
-        .join(JoinType::InnerJoin, generations::Relation::Materials.def())
-        .filter(materials::Column::AssetId.eq(asset_id))
-        .filter(is_live())
-        .count(db)
-        .await?;
-    Ok(needing > 0)
-}
-
-/// The latest of this person, newest first.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn latest_of(db: &impl ConnectionTrait, user_id: i64, count: u64) -> Result<Vec<Model>> {
-    Ok(Entity::find()
-        .join(JoinType::InnerJoin, Relation::Generations.def())
-        .filter(generations::Column::UserId.eq(user_id))
-        .order_by_desc(Column::Id)
-        .limit(count)
-        .all(db)
-        .await?)
-}
-
-/// A run by its id or its public one, whoever's it is: for operators.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn named(db: &impl ConnectionTrait, name: &str) -> Result<Option<Model>> {
-    match (name.parse::<i64>(), name.parse::<Uuid>()) {
-        (Ok(id), _) => by_id(db, id).await,
-        (_, Ok(pid)) => Ok(Entity::find().filter(Column::Pid.eq(pid)).one(db).await?),
-        (Err(_), Err(_)) => Ok(None),
-    }
-}
-
-/// How many runs have ended in each state since then.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn ended_since(db: &impl ConnectionTrait, since: DateTimeUtc) -> Result<Vec<(State, i64)>> {
-    let counts: Vec<(String, i64)> = Entity::find()
-        .filter(Column::FinishedAt.gt(since))
-        .select_only()
-        .column(Column::State)
-        .column_as(Column::Id.count(), "runs")
-        .group_by(Column::State)
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(counts.into_iter().filter_map(|(state, runs)| Some((State::try_from_value(&state).ok()?, runs))).collect())
-}
-
-/// # Errors
-/// The database does not answer.
-pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Model>> {
-    Ok(Entity::find_by_id(id).one(db).await?)
 }
 
 /// `queued → running`. A job that runs again finds `running` and goes on. `None` when the run is final.

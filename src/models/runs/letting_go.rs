@@ -2,21 +2,13 @@
 //! the run final and keeps nothing of what it brings.
 
 use loco_rs::Result;
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, sea_query::Expr};
 
-use super::{Column, Entity, Reason, Relation, State};
-use crate::models::{_entities::generations, attempts, clock, holds, outputs, provider_keys, text};
+use super::{Column, Entity, Reason, State};
+use crate::models::{attempts, clock, holds, outputs, provider_keys, text};
 
 pub(in crate::models) async fn let_go(txn: &DatabaseTransaction, user_id: i64) -> Result<()> {
-    let live = Entity::find()
-        .join(JoinType::InnerJoin, Relation::Generations.def())
-        .filter(generations::Column::UserId.eq(user_id))
-        .filter(super::is_live())
-        .all(txn)
-        .await?;
-    for run in live {
+    for run in super::live(user_id).all(txn).await? {
         // Leases before the run, as whoever delivers takes them.
         provider_keys::release_all(txn, run.id).await?;
         // The row is locked by this write: whoever settles it at the same moment has won before, or loses.
