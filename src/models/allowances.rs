@@ -176,6 +176,19 @@ async fn locked_with_person(txn: &DatabaseTransaction, id: i64) -> Result<Option
     }
 }
 
+/// Moves both sums as one movement says, however they stand, and writes down why; the allowance as it stands then.
+pub(super) async fn post_one(txn: &DatabaseTransaction, id: i64, movement: Movement, actor: &Actor) -> Result<Model> {
+    let mut moved = Entity::update_many()
+        .col_expr(Column::Available, Expr::col(Column::Available).add(movement.available_delta()))
+        .col_expr(Column::Posted, Expr::col(Column::Posted).add(movement.posted_delta()))
+        .filter(Column::Id.eq(id))
+        .exec_with_returning(txn)
+        .await?;
+    let after = moved.pop().ok_or(Error::NotFound)?;
+    ledger_entries::append(txn, &after, movement, actor).await?;
+    Ok(after)
+}
+
 /// Of this person, and at this moment neither over nor taken back.
 fn open(user_id: i64, now: DateTimeUtc) -> Select<Entity> {
     Entity::find()
@@ -234,24 +247,6 @@ impl Model {
     #[must_use]
     pub fn ended_at(&self) -> Option<DateTimeUtc> {
         [self.revoked_at, self.expires_at].into_iter().flatten().min()
-    }
-
-    /// Moves both sums of an allowance as one movement says, however they stand, and writes down why; how it stands then.
-    pub(super) async fn move_one(
-        txn: &DatabaseTransaction,
-        id: i64,
-        movement: Movement,
-        actor: &Actor,
-    ) -> Result<Self> {
-        let moved = Entity::update_many()
-            .col_expr(Column::Available, Expr::col(Column::Available).add(movement.available_delta()))
-            .col_expr(Column::Posted, Expr::col(Column::Posted).add(movement.posted_delta()))
-            .filter(Column::Id.eq(id))
-            .exec_with_returning(txn)
-            .await?;
-        let after = moved.into_iter().next().ok_or(Error::NotFound)?;
-        ledger_entries::append(txn, &after, movement, actor).await?;
-        Ok(after)
     }
 
     /// Moves both sums and writes down why, movement by movement, with the ends as they stand in `self`, which is locked:

@@ -115,7 +115,7 @@ pub async fn settle(txn: &DatabaseTransaction, run_id: i64, delivered: i64, requ
     let capture = || Movement::new(ledger_entries::Kind::Capture, format!("capture:{run_id}"), 0, -captured).of(&hold);
     let allowance = if released == 0 {
         // What is paid is paid, whatever became of the allowance.
-        allowances::Model::move_one(txn, hold.allowance_id, capture(), &Actor::System).await?
+        allowances::post_one(txn, hold.allowance_id, capture(), &Actor::System).await?
     } else {
         let allowance = allowances::locked(txn, hold.allowance_id).await?;
         let release = Movement::new(ledger_entries::Kind::Release, format!("release:{run_id}"), released, 0).of(&hold);
