@@ -76,7 +76,8 @@ impl Place {
 
     /// Is it still to be filled? Asked of the database: another process may have done it.
     pub(super) async fn is_waiting(self, db: &impl ConnectionTrait) -> Result<bool> {
-        is_waiting(db, self.run_id, self.position).await
+        let place = Entity::find().filter(Column::RunId.eq(self.run_id)).filter(Column::Position.eq(self.position));
+        Ok(place.one(db).await?.is_some_and(|place| place.state() == State::Waiting))
     }
 
     /// `waiting → done`; `false` when it is taken or given up already.
@@ -92,12 +93,6 @@ impl Place {
             .await?;
         Ok(filled.rows_affected == 1)
     }
-}
-
-/// Does a place of a run still wait for its picture?
-pub(super) async fn is_waiting(db: &impl ConnectionTrait, run_id: i64, position: i64) -> Result<bool> {
-    let place = Entity::find().filter(Column::RunId.eq(run_id)).filter(Column::Position.eq(position));
-    Ok(place.one(db).await?.is_some_and(|place| place.state() == State::Waiting))
 }
 
 /// `waiting → failed` for one place, or for all that still wait.

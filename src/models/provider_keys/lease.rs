@@ -18,7 +18,9 @@ use super::{Column, Entity, Model, State, health, incidents};
 use crate::models::{
     _entities::{attempts as calls, key_exclusions, key_leases},
     attempts::{self, Via},
-    begin, clock, outputs, proxies,
+    begin, clock,
+    outputs::Place,
+    proxies,
 };
 
 /// A lease not renewed for this long is free again: its process is gone.
@@ -42,6 +44,12 @@ pub struct Wish<'a> {
     /// When nobody but whoever asks had worked on this run, so that it had no lease, and no call without an end. The call that
     /// follows is announced along with the lease.
     pub alone: Option<Instant>,
+}
+
+impl Wish<'_> {
+    const fn place(&self) -> Place {
+        Place { run_id: self.run_id, position: self.position }
+    }
 }
 
 /// What the pool answers to the wish for a key.
@@ -112,7 +120,7 @@ pub async fn lease(ctx: &AppContext, wish: Wish<'_>) -> Result<Lease> {
                 key_leases::Entity::delete_by_id(held.id).exec(&txn).await?;
             }
             // Or it has just given the lease back, and a picture in its place.
-            None if !outputs::is_waiting(&txn, wish.run_id, wish.position).await? => {
+            None if !wish.place().is_waiting(&txn).await? => {
                 return Ok(Lease::Wait { until: None });
             }
             None => {}
